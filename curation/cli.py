@@ -1,0 +1,188 @@
+"""The command line.
+
+Exit status: 0 done, 1 the run failed or a promise does not hold, 2 the job file or the command is wrong. Messages for
+a person go to stderr, one or two lines, without a traceback (`--debug` shows it); results go to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+
+from curation import __version__
+from curation.config import Job
+from curation.errors import CurationError, JobError
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return command(options)
+    except CurationError as error:
+        if options.debug:
+            raise
+        print(f"curation: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("\ncuration: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"curation: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        return 1
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends the process at once and quietly: everything committed stays, and Ray's processes end with the driver."""
+    print("curation: terminated; the same command goes on from here", file=sys.stderr)
+    raise SystemExit(TERMINATED)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser("curation", description="Balanced training shards for language models.")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", run_command, "do the job; go on where it stopped; do nothing if it is done")
+    _job_arguments(run)
+    plan = _command(commands, "plan", plan_command, "what would be done: documents, tokens, time and disk by stage")
+    _job_arguments(plan)
+    show = _command(commands, "show", show_command, "the table of what went in and what came out")
+    show.add_argument("run_dir", metavar="RUN_DIR")
+    verify = _command(commands, "verify", verify_command, "read every table and shard back and check what they promise")
+    verify.add_argument("run_dir", metavar="RUN_DIR")
+    demo = _command(commands, "demo", demo_command, "build a corpus of real text from this installation and run it")
+    demo.add_argument("run_dir", metavar="RUN_DIR", nargs="?", default="runs/demo")
+    demo.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key of the demo's job file")
+    _command(commands, "schema", schema_command, "the JSON schema of the job file, for editors")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _job_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB.yaml")
+    parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key, e.g. sampling.clip=3")
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """`curation run`."""
+    from curation.job_file import load_job
+
+    return run_and_show(load_job(options.job, options.set))
+
+
+def run_and_show(job: Job) -> int:
+    """Does a job and prints its summary."""
+    from curation.pipeline import run_job
+    from curation.progress import Reporter
+
+    run_job(job, Reporter())
+    return _show(job.run_dir)
+
+
+def plan_command(options: argparse.Namespace) -> int:
+    """`curation plan`."""
+    from curation.job_file import load_job
+    from curation.report.text import print_estimate
+    from curation.stages.estimate import estimate
+
+    print_estimate(estimate(load_job(options.job, options.set)), Console(highlight=False))
+    return 0
+
+
+def show_command(options: argparse.Namespace) -> int:
+    """`curation show`."""
+    return _show(options.run_dir)
+
+
+def _show(run_dir: str) -> int:
+    from curation.pipeline import STAGES
+    from curation.report.text import print_progress, print_summary
+    from curation.stages.report import SUMMARY
+    from curation.store import Store
+
+    store = Store.open(run_dir)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    markers = {stage.name: store.marker(stage.name) for stage in STAGES}
+    if not any(markers.values()):
+        raise JobError(f"{run_dir}: this is not a run directory, or nothing has been done in it yet")
+    seconds = {name: marker.seconds for name, marker in markers.items() if marker}
+    summary = store.read_json(SUMMARY) if markers["report"] else None
+    if summary is None:
+        print_progress({name: marker.stats if marker else None for name, marker in markers.items()}, console)
+    else:
+        print_summary(summary, seconds, console)
+    return 0
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    """`curation verify`."""
+    from curation.pipeline import STAGES, stage_fingerprint
+    from curation.stages.verify import verify
+    from curation.store import Store
+
+    checks = 0
+    faults = []
+    for fault in verify(Store.open(options.run_dir), STAGES, stage_fingerprint):
+        checks += 1
+        if fault is not None:
+            faults.append(fault)
+            print(fault)
+    print(f"{checks} checks, {len(faults)} failed")
+    return 1 if faults else 0
+
+
+def demo_command(options: argparse.Namespace) -> int:
+    """`curation demo`."""
+    from curation.demo import build_corpus, demo_job
+    from curation.job_file import load_job
+
+    run_dir = Path(options.run_dir)
+    corpus = run_dir.with_name(run_dir.name + "-corpus")
+    built = build_corpus(corpus)
+    path = corpus.with_suffix(".yaml")
+    path.write_text(demo_job(corpus, run_dir), encoding="utf-8")
+    total = f"{sum(built.documents.values()):,} documents in {len(built.documents)} domains"
+    print(f"corpus: {corpus} ({total}); job file: {path}", file=sys.stderr)
+    return run_and_show(load_job(str(path), options.set))
+
+
+def schema_command(options: argparse.Namespace) -> int:
+    """`curation schema`."""
+    print(json.dumps(Job.model_json_schema(), indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,250 @@
+"""Spherical K-Means over rows that several actors hold.
+
+An actor holds a `RowBlock`. An iteration sends the centroids to every actor and adds up the `StepResult`s that come
+back; only sums travel. `fit` is the loop, and knows nothing of actors: it is given a function that takes a step over
+all of them. Labels are decided as in `assign` and sums are exact (`update`), so the centroids are the same bits for
+any number of actors and any grouping of the rows, and an actor that died can start again from its rows alone.
+
+Sums are kept from step to step and only rows that changed their cluster are moved, which after the first few
+iterations are a few in a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from curation.clustering.assign import nearest, similarity_to
+from curation.clustering.update import MOST_ROWS, add_rows, centroids_from_sums, inertia, move_rows, objective
+from curation.clustering.vectors import as_tensor, first_of_each, norms, unit
+from curation.errors import RunError
+
+#: A row this near to its centroid is that centroid's own vector: 1 - cos of two unit vectors that differ by the
+#: rounding of float32 is about 2^-49.
+_SAME = 2.0**-40
+
+
+@dataclass(frozen=True, eq=False)
+class StepResult:
+    """What an actor gives back for one step: `sums` float64[K, d], `counts` int64[K].
+
+    `changed` counts rows whose label is not that of the actor's last step (all of them in its first).
+    """
+
+    sums: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    changed: int
+
+    def __add__(self, other: StepResult) -> StepResult:
+        return StepResult(self.sums + other.sums, self.counts + other.counts, self.changed + other.changed)
+
+
+@dataclass(frozen=True, eq=False)
+class Worst:
+    """Different vectors that fit worst, worst first: similarity and doc_id of each, and the float16 rows [m, d]."""
+
+    similarity: NDArray[np.float64]
+    doc_id: NDArray[np.int64]
+    rows: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One iteration: the objective (sum of x . c) after it, rows that changed, empty clusters re-seeded."""
+
+    objective: float
+    changed: int
+    reseeded: int
+
+
+@dataclass(frozen=True, eq=False)
+class FitState:
+    """All that the next iteration needs: a fit resumed from it goes on as if it had not been stopped.
+
+    `Iteration.changed` is the exception: actors that start anew count all of their rows as changed.
+    """
+
+    centroids: NDArray[np.float32]
+    iteration: int = 0
+    history: tuple[Iteration, ...] = ()
+    converged: bool = False
+
+
+class RowBlock:
+    """The rows of one actor, with the labels and sums of its last step."""
+
+    def __init__(
+        self,
+        rows: NDArray[np.float16] | Sequence[NDArray[np.float16]],
+        doc_ids: NDArray[np.int64],
+        device: str = "cpu",
+    ) -> None:
+        """Takes float16 arrays [n_i, d] (not copied on a CPU) and the doc_id of each row, int64[n], in their order.
+
+        On a GPU the rows are kept there if they fit into 80 % of its free memory, else they stream.
+        """
+        parts = [rows] if isinstance(rows, np.ndarray) else list(rows)
+        self._parts = [as_tensor(part) for part in parts if len(part)]
+        self._device, self._doc_ids = device, doc_ids
+        if torch.device(device).type == "cuda":
+            size = sum(2 * part.numel() for part in self._parts)
+            if size < 0.8 * torch.cuda.mem_get_info(device)[0]:
+                self._parts = [part.to(device) for part in self._parts]
+        self._labels = np.full(len(doc_ids), -1, np.int32)
+        self._centroids = np.zeros((0, 0), np.float32)
+        self._sums = torch.zeros((0, 0), dtype=torch.float64)
+
+    def step(self, centroids: NDArray[np.float32]) -> StepResult:
+        """Assigns every row to its nearest centroid, float32[K, d], and sums the clusters."""
+        labels = self._nearest(centroids)
+        changed = int(np.count_nonzero(labels != self._labels))
+        if self._sums.shape == centroids.shape:
+            for part, place in self._places():
+                move_rows(self._sums, part, self._labels[place], labels[place])
+        else:
+            changed = len(labels)
+            self._sums = torch.zeros(centroids.shape, dtype=torch.float64, device=self._device)
+            for part, place in self._places():
+                add_rows(self._sums, part, labels[place])
+        self._labels, self._centroids = labels, centroids.copy()
+        counts = np.bincount(labels, minlength=len(centroids)).astype(np.int64)
+        return StepResult(self._sums.cpu().numpy().copy(), counts, changed)
+
+    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
+        """Up to `most` different vectors with the lowest similarity to their nearest centroid.
+
+        Of equal similarities, and of rows with the same vector, the lowest doc_id comes first.
+        """
+        labels = self._labels if np.array_equal(centroids, self._centroids) else self._nearest(centroids)
+        similarity = np.zeros(len(labels))
+        for part, place in self._places():
+            similarity[place] = similarity_to(part, labels[place], centroids, self._device)
+        order = np.lexsort((self._doc_ids, similarity))
+        taken = min(len(order), 2 * most)
+        while True:  # copies of one vector may fill any beginning of the order
+            rows = self._rows(order[:taken], centroids.shape[1])
+            first = first_of_each(rows)
+            if len(first) >= most or taken == len(order):
+                break
+            taken = min(len(order), 4 * taken)
+        chosen = order[first[:most]]
+        return Worst(similarity[chosen], self._doc_ids[chosen], rows[first[:most]])
+
+    def _nearest(self, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+        labels = np.zeros(len(self._labels), np.int32)
+        for part, place in self._places():
+            labels[place] = nearest(part, centroids, self._device)
+        return labels
+
+    def _places(self) -> list[tuple[torch.Tensor, slice]]:
+        """The parts, each with its place among all rows."""
+        ends = np.cumsum([len(part) for part in self._parts]).tolist()
+        return [(part, slice(end - len(part), end)) for part, end in zip(self._parts, ends, strict=True)]
+
+    def _rows(self, chosen: NDArray[np.int64], dimensions: int) -> NDArray[np.float16]:
+        """Chosen rows, float16[len(chosen), d], on the host."""
+        rows = np.zeros((len(chosen), dimensions), np.float16)
+        for part, place in self._places():
+            inside = np.flatnonzero((chosen >= place.start) & (chosen < place.stop))
+            index = torch.from_numpy(chosen[inside] - place.start).to(part.device)
+            rows[inside] = part[index].cpu().numpy()
+        return rows
+
+
+def merge_worst(parts: Sequence[Worst], most: int) -> Worst:
+    """The worst of several actors' worst, in any grouping: what one actor with all rows would have said."""
+    similarity = np.concatenate([part.similarity for part in parts])
+    doc_id = np.concatenate([part.doc_id for part in parts])
+    rows = np.concatenate([part.rows for part in parts])
+    order = np.lexsort((doc_id, similarity))
+    order = order[first_of_each(rows[order])[:most]]
+    return Worst(similarity[order], doc_id[order], rows[order])
+
+
+def fit(
+    step: Callable[[NDArray[np.float32]], StepResult],
+    worst: Callable[[NDArray[np.float32], int], Worst],
+    init: NDArray[np.float32],
+    *,
+    max_iterations: int,
+    tolerance: float,
+    on_iteration: Callable[[FitState], None] | None = None,
+    start: FitState | None = None,
+) -> FitState:
+    """Spherical K-Means (Dhillon and Modha 2001) from first centroids.
+
+    Stops when an iteration lowers the inertia by less than `tolerance` times it, or moves no centroid (then no
+    label would change either; unlike the labels, the centroids are known after a resume too), unless empty
+    clusters were re-seeded in it.
+
+    Args:
+        step: `RowBlock.step` over all actors, added up.
+        worst: `RowBlock.worst` over all actors, merged by `merge_worst`; asked for only when a cluster is empty.
+        init: float32[K, d] unit vectors.
+        max_iterations: most iterations, those of `start` included.
+        tolerance: see above.
+        on_iteration: called with the state after each iteration, for example to save it.
+        start: go on from here; `init` is not used then.
+
+    Raises:
+        RunError: there are no rows, or more than 2^29 in one cluster (sums would no longer be exact).
+    """
+    state = FitState(init) if start is None else start
+    while not state.converged and state.iteration < max_iterations:
+        state = _iterate(state, step(state.centroids), worst, tolerance)
+        if on_iteration is not None:
+            on_iteration(state)
+    return state
+
+
+def _iterate(
+    state: FitState,
+    result: StepResult,
+    worst: Callable[[NDArray[np.float32], int], Worst],
+    tolerance: float,
+) -> FitState:
+    """The state after one more iteration, whose step gave `result`."""
+    documents = int(result.counts.sum())
+    if documents == 0:
+        raise RunError("clustering: there are no documents to fit on")
+    if result.counts.max() > MOST_ROWS:
+        raise RunError(
+            f"clustering: a cluster has {result.counts.max():,} documents and sums are exact up to {MOST_ROWS:,}; "
+            "set clustering.fit_rows lower, or clustering.clusters higher"
+        )
+    moved = centroids_from_sums(result.sums, result.counts, state.centroids)
+    centroids, reseeded = _reseed(moved, result.counts, state.centroids, worst)
+    value = objective(result.sums)
+    still = reseeded == 0 and np.array_equal(centroids, state.centroids)
+    small = False
+    if state.history and reseeded == 0:
+        before = inertia(state.history[-1].objective, documents)
+        small = before - inertia(value, documents) < tolerance * before
+    entry = Iteration(value, result.changed, reseeded)
+    return FitState(centroids, state.iteration + 1, (*state.history, entry), still or small)
+
+
+def _reseed(
+    centroids: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    labelled_by: NDArray[np.float32],
+    worst: Callable[[NDArray[np.float32], int], Worst],
+) -> tuple[NDArray[np.float32], int]:
+    """Puts the centroids of empty clusters on the rows that fit worst, each on another vector.
+
+    A row that is on its centroid already is no use. So with fewer different vectors than clusters some clusters
+    stay empty, and the fit still ends.
+    """
+    empty = np.flatnonzero(counts == 0)
+    if not len(empty):
+        return centroids, 0
+    found = merge_worst([worst(labelled_by, len(empty))], len(empty))
+    useful = np.flatnonzero(found.similarity < (1 - _SAME) * norms(found.rows))
+    seeded = empty[: len(useful)]
+    result = centroids.copy()
+    result[seeded] = unit(found.rows[useful])
+    return result, len(seeded)

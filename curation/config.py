@@ -1,0 +1,252 @@
+"""The job file's keys: type, unit, default and meaning of each, and what they must be to each other.
+
+One YAML file says everything that a run does (`job_file.py` reads it). What needs the data itself (a column that
+is not in the files, a budget that the clip forbids) is checked by the stage that first sees the data.
+
+The docstring under a key is its description in `curation schema`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the job file. Unknown keys are errors; values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_booleans_as_numbers(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"{str(value).lower()} is not a value for this key")
+        return value
+
+
+class Source(Section):
+    """Files of one domain."""
+
+    domain: Annotated[str, Field(min_length=1, max_length=200)]
+    """Name of the domain that these documents belong to. Several sources may share one."""
+    path: str | Annotated[list[str], Field(min_length=1)]
+    """A file, a folder, a glob, or a list of these; local or s3://, gs://. Parquet, JSONL, JSONL.gz, JSONL.zst."""
+    text_column: str = "text"
+    """Column (Parquet) or key (JSONL) that holds the text."""
+    id_column: str | None = None
+    """Column that holds the documents' own ids; carried into the shards as `id`."""
+    keep_columns: list[str] = []
+    """Columns carried into the shards as they are. From JSONL they are carried as strings."""
+    weight: Positive = 1.0
+    """Importance of the domain, relative to the others, for proportional blending."""
+    licence: str | None = None
+    """Declared licence, for the record."""
+    facts: dict[str, str] = {}
+    """Other declared facts (origin, period, contact, ...), for the record."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The path patterns as a list."""
+        return [self.path] if isinstance(self.path, str) else list(self.path)
+
+
+class Rows(Section):
+    """What happens to rows that can't be used."""
+
+    on_bad: Literal["reject", "fail"] = "reject"
+    """`reject`: a bad row is recorded in the `rejected` table and left out. `fail`: the first one ends the run."""
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.001
+    """Share of all rows that may be rejected before the run fails and names the worst file."""
+    allow_truncated: bool = False
+    """Use what can be read of a truncated or corrupt compressed file, instead of failing."""
+
+
+class Tokens(Section):
+    """How tokens are counted."""
+
+    bytes_per_token: Positive = 4.0
+    """UTF-8 bytes of text a token; a document of b bytes counts as max(1, round(b / bytes_per_token)) tokens."""
+
+
+class Dedup(Section):
+    """Which copies are dropped before embedding."""
+
+    exact: bool = True
+    """Drop documents whose text, NFC-normalised and with white space folded, was seen at a lower doc_id."""
+
+
+class Embedding(Section):
+    """How documents become vectors."""
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    """A sentence-transformers model by hub name or local folder, or `lexical` (hashed TF-IDF and SVD; no GPU)."""
+    max_tokens: Count = 256
+    """Tokens of a document that the encoder reads. `lexical` reads 8 characters a token."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the forward pass. `auto`: bfloat16 where the hardware computes in it, else float32."""
+    batch_tokens: Annotated[int, Field(ge=64)] = 8192
+    """Tokens a batch, padding included. Halved when the GPU runs out of memory."""
+    dimensions: Annotated[int, Field(ge=2, le=1024)] = 128
+    """Length of a `lexical` vector. Other models say their own."""
+    trust_remote_code: bool = False
+    """Run code that comes with the model. Only for models whose code you have read."""
+
+
+class Clustering(Section):
+    """How vectors are grouped."""
+
+    clusters: Count = 100
+    """Number of clusters. Fewer are made when there are fewer different documents."""
+    max_iterations: Count = 300
+    """Most K-Means iterations."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4
+    """Stop when an iteration lowers the inertia by less than this share of it."""
+    fit_rows: Annotated[int, Field(ge=1)] | Literal["all"] = 10_000_000
+    """Documents to fit the centroids on (a random sample of about so many), or `all`. All are assigned."""
+    engine: Literal["auto", "torch"] = "auto"
+    """`torch`: Ray actors that hold their rows in memory, on GPU or CPU. `auto` takes the best one that is there."""
+
+
+class Budget(Section):
+    """How much is drawn: one of the two."""
+
+    epochs: Positive | None = None
+    """Tokens to draw, as a multiple of the corpus after duplicates were dropped."""
+    tokens: Count | None = None
+    """Tokens to draw."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Budget:
+        if (self.epochs is None) == (self.tokens is None):
+            raise ValueError("give either epochs or tokens, and not both")
+        return self
+
+
+class Sampling(Section):
+    """How often each document is drawn, and in which order."""
+
+    budget: Budget = Budget(epochs=1.0)
+    """How many tokens are drawn."""
+    cluster_exponent: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """0: every cluster the same share; 1: as the corpus is; between: tempered (share ~ size ** exponent)."""
+    clip: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """Most times that any document is used."""
+    order: Literal["general_to_specific", "specific_to_general", "stationary", "curriculum", "shuffled"] = (
+        "general_to_specific"
+    )
+    """Order of the draws in the output."""
+    curriculum: Literal["best_last", "best_first"] = "best_last"
+    """Direction of `order: curriculum`."""
+
+
+class Blending(Section):
+    """In which proportions the domains are drawn."""
+
+    weights: Literal["none", "proportional"] = "none"
+    """`none`: domains fall where the clusters put them. `proportional`: the sources' `weight`, normalised."""
+    when_short: Literal["hold_budget", "hold_ratio", "strict"] = "hold_budget"
+    """What gives when a domain can't supply its share within the clip."""
+
+
+class Quality(Section):
+    """Where a document's quality comes from."""
+
+    column: str | None = None
+    """Column (Parquet) or key (JSONL) with a number a document."""
+    scale: tuple[float, float] = (0.0, 1.0)
+    """The values that mean worst and best; mapped to 0 and 1, values outside are cut off."""
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Quality:
+        if not self.scale[0] < self.scale[1]:
+            raise ValueError("scale must be [worst, best] with worst < best")
+        return self
+
+
+class Output(Section):
+    """What the shards look like."""
+
+    format: Literal["parquet"] = "parquet"
+    """File format of the shards."""
+    shard_bytes: Annotated[int, Field(ge=1)] = 268_435_456
+    """UTF-8 bytes of text a shard, before compression."""
+
+
+class Resources(Section):
+    """How much of the machine or cluster is used. Changes nothing in the result."""
+
+    embedding_actors: Count | Literal["auto"] = "auto"
+    """Encoder actors. `auto`: one a GPU; without GPUs one a node (2 cores and up share its threads)."""
+    gpus_per_actor: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
+    """GPUs of an encoder or K-Means actor. `auto`: 1 where there are GPUs, else 0."""
+    clustering_actors: Count | Literal["auto"] = "auto"
+    """K-Means actors. `auto`: one a GPU, or one a CPU up to 16 a node."""
+    tasks: Count | Literal["auto"] = "auto"
+    """Tasks at a time in the other stages. `auto`: one a CPU."""
+    object_store_bytes: Annotated[int, Field(ge=80_000_000)] | Literal["auto"] = "auto"
+    """Size of Ray's object store when the job starts Ray by itself, in bytes. `auto`: 15 % of RAM, at most 2 GB."""
+
+
+class Job(Section):
+    """A job file."""
+
+    run_dir: Annotated[str, Field(min_length=1)]
+    """Folder of the run: every table, the shards and the report. A local path or s3://, gs://."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of everything random."""
+    split_bytes: Annotated[int, Field(ge=1)] = 67_108_864
+    """Bytes of text in a split, the unit of work and of resume. About; a row is never cut."""
+    sources: Annotated[list[Source], Field(min_length=1)]
+    """Where the documents come from. Their order gives the documents their ids."""
+    rows: Rows = Rows()
+    """What happens to rows that can't be used."""
+    tokens: Tokens = Tokens()
+    """How tokens are counted."""
+    dedup: Dedup = Dedup()
+    """Which copies are dropped before embedding."""
+    embedding: Embedding = Embedding()
+    """How documents become vectors."""
+    clustering: Clustering = Clustering()
+    """How vectors are grouped."""
+    sampling: Sampling = Sampling()
+    """How often each document is drawn, and in which order."""
+    blending: Blending = Blending()
+    """In which proportions the domains are drawn."""
+    quality: Quality = Quality()
+    """Where a document's quality comes from."""
+    output: Output = Output()
+    """What the shards look like."""
+    resources: Resources = Resources()
+    """How much of the machine or cluster is used."""
+
+    @model_validator(mode="after")
+    def _values_agree(self) -> Job:
+        epochs = self.sampling.budget.epochs
+        if epochs is not None and epochs > self.sampling.clip:
+            raise ValueError(
+                f"sampling.budget.epochs is {epochs:g}, but sampling.clip lets no document be used more than "
+                f"{self.sampling.clip} times: raise the clip or lower the budget"
+            )
+        if self.sampling.order == "curriculum" and self.quality.column is None:
+            raise ValueError("sampling.order is curriculum, which needs quality.column")
+        weights: dict[str, float] = {}
+        for source in self.sources:
+            if weights.setdefault(source.domain, source.weight) != source.weight:
+                raise ValueError(f"two sources of domain {source.domain!r} have different weights: give both the same")
+            taken = {"text", "doc_id", "domain", "cluster", "repetition", "id"}
+            for column in source.keep_columns:
+                if column in taken:
+                    raise ValueError(f"keep_columns names {column!r}, which is a column of every shard")
+            if len(set(source.keep_columns)) != len(source.keep_columns):
+                raise ValueError(f"keep_columns of domain {source.domain!r} names a column twice")
+        return self
+
+    @property
+    def domains(self) -> list[str]:
+        """The domains in the order of the job file, each once; a domain's index is its number in arrays."""
+        return list(dict.fromkeys(source.domain for source in self.sources))

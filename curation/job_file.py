@@ -1,0 +1,142 @@
+"""Reads the job file: YAML, overrides from the command line, and messages that name the key at fault."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from curation.config import Job, Section
+from curation.errors import JobError
+
+
+def load_job(path: str, overrides: list[str] | None = None) -> Job:
+    """Reads, overrides and checks a job file.
+
+    Args:
+        path: YAML file.
+        overrides: `key=value` strings; the key is dotted (`sampling.clip`, `sources.0.weight`), the value is YAML.
+
+    Raises:
+        JobError: the file or an override can't be read, or a key or value is wrong; every fault is named.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(f"{path}: can't read the job file: {getattr(error, 'strerror', None) or error}") from error
+    tree = parse_yaml(text, path)
+    if not isinstance(tree, dict):
+        raise JobError(f"{path}: a job file is a mapping of keys to values, and this is not; see `curation schema`")
+    for override in overrides or []:
+        _override(tree, override)
+    return parse_job(tree, path)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """YAML to Python values; refuses aliases (a short file can unfold into gigabytes) and doubled keys."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except RecursionError as error:
+        raise JobError(f"{where}: nested too deeply") from error
+    except yaml.YAMLError as error:
+        raise JobError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # e.g. a date like 2024-99-99
+        raise JobError(f"{where}: not valid YAML: {error}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"aliases (*name) are not allowed, line {mark.line + 1}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.YAMLError(f"the key {key.value!r} stands twice, line {key.start_mark.line + 1}")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    """Sets one dotted key in place."""
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise JobError(f"--set {override}: write it as KEY=VALUE, for example sampling.clip=3")
+    *parents, last = key.strip().split(".")
+    node: Any = tree
+    try:
+        for name in parents:
+            node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
+        if isinstance(node, list):
+            node[int(last)] = parse_yaml(value, f"--set {override}")
+        elif key.strip().startswith("sampling.budget."):
+            node.clear()  # epochs and tokens exclude each other: the one that is set replaces the other
+            node[last] = parse_yaml(value, f"--set {override}")
+        else:
+            node[last] = parse_yaml(value, f"--set {override}")
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise JobError(f"--set {override}: there is no such key in the job file") from error
+
+
+def parse_job(tree: dict[str, Any], where: str) -> Job:
+    """Checks a tree of values. Raises JobError with one line a fault."""
+    try:
+        return Job.model_validate(tree)
+    except ValidationError as error:
+        faults = dict.fromkeys(_fault(item) for item in error.errors())
+        raise JobError("\n".join(f"{where}: {fault}" for fault in faults)) from error
+
+
+def _fault(item: Any) -> str:
+    """One pydantic fault as a sentence that names the key."""
+    location = [part for part in item["loc"] if not _is_type_tag(part)]
+    key = ".".join(map(str, location)) or "job"
+    if item["type"] == "extra_forbidden":
+        known = _keys_beside(location)
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.0)
+        return f"{key}: unknown key; did you mean {near[0]!r}?" if near else f"{key}: unknown key"
+    if item["type"] == "missing":
+        return f"{key}: missing"
+    message = item["msg"].removeprefix("Value error, ")
+    shown = repr(item["input"])
+    if key == "job" or len(shown) > 80 or isinstance(item["input"], BaseModel):
+        return message if key == "job" else f"{key}: {message}"
+    return f"{key}: {message[0].lower()}{message[1:]} (it is {shown})"
+
+
+def _is_type_tag(part: Any) -> bool:
+    """True for the parts that pydantic adds to a location to name the branch of a union."""
+    return isinstance(part, str) and (part in {"str", "int", "float"} or "[" in part)
+
+
+def _keys_beside(location: list[Any]) -> list[str]:
+    """The keys that the section at a location's parent knows."""
+    model: Any = Job
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        model = _section_of(field.annotation) if field else None
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _section_of(annotation: Any) -> Any:
+    """The Section class inside an annotation such as `list[Source]`, or None."""
+    arguments = typing.get_args(annotation)
+    if not arguments:
+        return annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None
+    return next((found for argument in arguments if (found := _section_of(argument))), None)
+
+
+def dump_job(job: Job) -> str:
+    """The job as YAML, every default written out."""
+    return yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)

@@ -1,0 +1,106 @@
+"""The stages in order; what is done is not done again.
+
+A stage's fingerprint covers the part of the job that it reads, the digests of what the stages before it made, and
+the version of the tables. A stage whose marker holds the fingerprint is skipped; any other is worked on, and goes on
+from the parts that an interrupted run with the same fingerprint left. Digests cover content alone: a stage that is
+done again and makes the same files leaves everything after it done.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from curation.config import Job
+from curation.job_file import dump_job
+from curation.progress import Reporter
+from curation.stages import (
+    assignments,
+    centroids,
+    clusters,
+    documents,
+    duplicates,
+    embeddings,
+    encoder,
+    plan,
+    report,
+    shards,
+    sources,
+    workers,
+)
+from curation.stages.context import Run, Stage
+from curation.store import Marker, Store, fingerprint
+from curation.tables import TABLE_VERSION
+
+STAGES = (
+    sources.STAGE,
+    documents.STAGE,
+    duplicates.STAGE,
+    encoder.STAGE,
+    embeddings.STAGE,
+    centroids.STAGE,
+    assignments.STAGE,
+    clusters.STAGE,
+    plan.STAGE,
+    shards.STAGE,
+    report.STAGE,
+)
+
+JOB = "job.yaml"
+
+
+def run_job(job: Job, reporter: Reporter) -> list[Marker]:
+    """Does the job, or what is left of it.
+
+    Returns:
+        The markers of all stages.
+
+    Raises:
+        CurationError: what a person must mend; what was committed stays.
+    """
+    store = Store.open(job.run_dir)
+    with store.lock():
+        if store.is_local:
+            reporter.keep_log(Path(store.root, "events.jsonl"))
+        text = dump_job(job).encode()
+        if not store.list(JOB) or store.read_bytes(JOB) != text:
+            store.write_bytes(JOB, text)
+        reporter.event("run", run_dir=store.root)
+        try:
+            return _run_stages(Run(job, store, reporter))
+        finally:
+            reporter.close()
+
+
+def _run_stages(run: Run) -> list[Marker]:
+    markers: dict[str, Marker] = {}
+    for stage in STAGES:
+        wanted = stage_fingerprint(stage, run.job, markers)
+        marker = run.store.done(stage.name, wanted)
+        if marker is None:
+            marker = _work(run, stage, wanted)
+        else:
+            if stage.recheck:
+                stage.recheck(run)
+            run.reporter.event("skip", stage=stage.name)
+        markers[stage.name] = marker
+    run.store.remove_folder(shards.SPILL)
+    run.reporter.event("done", shards=markers["shards"].stats)
+    return list(markers.values())
+
+
+def stage_fingerprint(stage: Stage, job: Job, markers: dict[str, Marker]) -> str:
+    """Hash of everything that a stage's result depends on."""
+    inputs = {name: markers[name].digest for name in stage.after}
+    return fingerprint([TABLE_VERSION, stage.name, stage.settings(job), inputs])
+
+
+def _work(run: Run, stage: Stage, wanted: str) -> Marker:
+    workers.start(run.job.resources)
+    begun = time.monotonic()
+    run.store.begin(stage.name, stage.folders, wanted)
+    result = stage.work(run)
+    marker = Marker(stage.name, wanted, result.parts, result.stats, round(time.monotonic() - begun, 3))
+    run.store.finish(marker)
+    run.reporter.event("stage", stage=stage.name, seconds=marker.seconds, **result.stats)
+    return marker

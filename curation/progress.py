@@ -1,0 +1,146 @@
+"""What a person, or a log, sees of a run while it runs.
+
+On a terminal: one bar a stage with documents, rate and time left. Anywhere else: one JSON object a line, a line an
+event, so that `ray job logs` and log collectors can read it. Both go to stderr; stdout is for results. Every event
+is also appended to `events.jsonl` in the run directory when that is a local folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+#: Seconds between two progress events of a stage in the log.
+EVERY = 10.0
+
+
+def short(number: float) -> str:
+    """A count for people: 950, 12.3k, 4.5M, 6.7G."""
+    for unit in ("", "k", "M", "G"):
+        if abs(number) < 999.5:
+            break
+        number /= 1000
+    else:
+        unit = "T"
+    return f"{number:.0f}{unit}" if not unit or abs(number) >= 99.95 else f"{number:.1f}{unit}"
+
+
+def clock(seconds: float) -> str:
+    """A duration for people: 8s, 3m12s, 5h07m."""
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+class Reporter:
+    """Takes the events of a run and shows them. One at a time; stages follow one another."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._log: IO[str] | None = None
+        self._bars: Progress | None = None
+        if self._stream.isatty():
+            self._bars = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description:<12}"),
+                BarColumn(bar_width=30),
+                TextColumn("{task.fields[text]}"),
+                TimeElapsedColumn(),
+                console=Console(file=self._stream),
+            )
+
+    def keep_log(self, path: Path) -> None:
+        """Appends every event from now on to a local file."""
+        self._log = path.open("a", encoding="utf-8", buffering=1)
+
+    def close(self) -> None:
+        """Ends the log."""
+        if self._log:
+            self._log.close()
+            self._log = None
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """One event, with its time (seconds since the epoch)."""
+        line = json.dumps({"time": round(time.time(), 3), "event": kind, **fields}, ensure_ascii=False)
+        if self._log:
+            self._log.write(line + "\n")
+        if self._bars is None:
+            print(line, file=self._stream, flush=True)
+        elif kind in {"note", "skip"}:
+            message = fields.get("text") or f"{fields.get('stage')}: done before"
+            self._bars.console.print(Text(message, style="dim"))
+
+    @contextlib.contextmanager
+    def stage(self, name: str, documents: int) -> Iterator[StageProgress]:
+        """A stage that is to go through so many documents (0: not known, or not documents)."""
+        self.event("start", stage=name, documents=documents)
+        if self._bars is None:
+            yield StageProgress(self, name, documents, None, None)
+            return
+        with self._bars:
+            task = self._bars.add_task(name, total=documents or None, text="")
+            progress = StageProgress(self, name, documents, self._bars, task)
+            yield progress
+            self._bars.update(task, total=documents or 1, completed=documents or 1, text=progress.summary())
+        self._bars.remove_task(task)
+
+
+class StageProgress:
+    """Counts what a stage has done and shows it, at most every tenth of a second."""
+
+    def __init__(self, reporter: Reporter, name: str, total: int, bars: Progress | None, task: TaskID | None) -> None:
+        self._reporter, self._name, self._total, self._bars, self._task = reporter, name, total, bars, task
+        self._begun = self._shown = time.monotonic()
+        self._documents = self._tokens = self._found = 0
+        self._text = ""
+
+    def found(self, documents: int) -> None:
+        """Documents that an earlier, interrupted run had done already."""
+        self._found += documents
+        self.advance(documents)
+
+    def advance(self, documents: int = 0, tokens: int = 0, text: str = "") -> None:
+        """Adds what was just done; `text` replaces the line's free text."""
+        self._documents += documents
+        self._tokens += tokens
+        self._text = text or self._text
+        now = time.monotonic()
+        if now - self._shown < (0.1 if self._bars else EVERY):
+            return
+        self._shown = now
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=self._documents, text=self.summary())
+        else:
+            self._reporter.event("progress", stage=self._name, **self.figures())
+
+    def figures(self) -> dict[str, Any]:
+        """Counts, rates a second (of this process's own work) and seconds left."""
+        seconds = max(time.monotonic() - self._begun, 1e-9)
+        rate = (self._documents - self._found) / seconds
+        left = (self._total - self._documents) / rate if rate > 0 and self._total else None
+        figures: dict[str, Any] = {"documents": self._documents, "of": self._total, "seconds": round(seconds, 2)}
+        figures |= {"documents_per_second": round(rate, 1), "tokens_per_second": round(self._tokens / seconds, 1)}
+        figures |= {"seconds_left": None if left is None else round(left, 1)}
+        return figures | ({"text": self._text} if self._text else {})
+
+    def summary(self) -> str:
+        """The figures as a line for people."""
+        figures = self.figures()
+        parts = [f"{short(self._documents)}/{short(self._total)} documents"] if self._total else []
+        if self._documents:
+            parts.append(f"{short(figures['documents_per_second'])}/s")
+        if self._tokens:
+            parts.append(f"{short(figures['tokens_per_second'])} tokens/s")
+        if figures["seconds_left"] is not None and self._documents < self._total:
+            parts.append(f"{clock(figures['seconds_left'])} left")
+        return "  ".join([*parts, self._text] if self._text else parts)

@@ -1,0 +1,1 @@
+"""What went in, what came out, and what was decided: the figures, and the texts that show them."""

@@ -1,0 +1,114 @@
+"""The summary of a run as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from curation.progress import clock, short
+from curation.report.summary import LISTED
+
+
+def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: Console) -> None:
+    """Prints what a person wants first: totals, balance, use, domains, the largest and smallest clusters."""
+    console.print(_totals(summary))
+    console.print(_balance(summary))
+    console.print(_domains(summary["domains"]))
+    clusters = summary["clusters"]
+    if len(clusters) <= 2 * LISTED:
+        console.print(_clusters("Clusters", clusters))
+    else:
+        console.print(_clusters(f"The {LISTED} largest of {len(clusters)} clusters", clusters[:LISTED]))
+        console.print(_clusters(f"The {LISTED} smallest", clusters[-LISTED:]))
+    took = ", ".join(f"{name} {clock(value)}" for name, value in seconds.items() if value >= 1)
+    console.print(Text(f"Time: {clock(sum(seconds.values()))}" + (f" ({took})" if took else "")))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="", pad_edge=False)
+    for index, name in enumerate(columns):
+        left = index == 0 or name == "terms"
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "terms", overflow="ellipsis")
+    return table
+
+
+def _totals(summary: dict[str, Any]) -> Table:
+    documents, plan, shards = summary["documents"], summary["plan"], summary["shards"]
+    table = _table("What went in and what came out", "", "documents", "tokens", "")
+    files = summary["sources"]["files"]
+    table.add_row("read", f"{documents['documents']:,}", short(documents["tokens"]), f"{files} files")
+    if documents["rejected"]:
+        table.add_row("rejected", f"{documents['rejected']:,}", "", "see the rejected table")
+    table.add_row("copies dropped", f"{summary['duplicates']['dropped']:,}", "", "")
+    eligible = sum(row["tokens_before"] for row in summary["domains"])
+    table.add_row("to draw from", f"{plan['documents']:,}", short(eligible), summary["encoder"])
+    share = plan["used_documents"] / plan["documents"]
+    different = short(plan["unique_tokens"])
+    table.add_row("used at least once", f"{plan['used_documents']:,}", different, f"{share:.1%} of documents")
+    size = f"{shards['shards']} shards, {short(shards['bytes'])}B"
+    table.add_row("drawn", f"{plan['draws']:,}", short(plan["tokens"]), size)
+    return table
+
+
+def _balance(summary: dict[str, Any]) -> Table:
+    balance, plan = summary["balance"], summary["plan"]
+    clusters = len(summary["clusters"])
+    table = _table("Balance of the clusters, by tokens", "", "before", "after", "")
+    gini, effective = balance["gini"], balance["effective_clusters"]
+    table.add_row("Gini (0: even)", f"{gini['before']:.3f}", f"{gini['after']:.3f}", "")
+    row = (f"{effective['before']:.1f}", f"{effective['after']:.1f}", f"of {clusters}")
+    table.add_row("effective clusters", *row)
+    used = "  ".join(f"{times}x: {count:,}" for times, count in enumerate(plan["repetitions"]) if count)
+    table.add_row("documents by uses", "", "", used)
+    worth = f"{plan['effective_tokens'] / max(1, plan['tokens']):.1%} of the tokens drawn"
+    table.add_row("worth, repetition counted", "", short(plan["effective_tokens"]), worth)
+    return table
+
+
+def _domains(rows: list[dict[str, Any]]) -> Table:
+    table = _table("Domains", "domain", "documents", "share before", "share after", "epochs")
+    for row in sorted(rows, key=lambda row: -row["tokens_before"]):
+        shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}")
+        table.add_row(Text(row["domain"]), f"{row['documents']:,}", *shares, f"{row['epochs']:.2f}")
+    return table
+
+
+def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = _table(title, "cluster", "documents", "before", "after", "epochs", "coherence", "terms")
+    for row in rows:
+        shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}")
+        epochs = f"{row['epochs']:.2f}" + ("*" if row["clipped"] else "")
+        terms = Text(", ".join(row["terms"]))
+        figures = (f"{row['documents']:,}", *shares, epochs, f"{row['coherence']:.2f}")
+        table.add_row(str(row["cluster"]), *figures, terms)
+    if any(row["clipped"] for row in rows):
+        table.caption = "* clipped: every document was used as often as the clip allows"
+    return table
+
+
+def print_progress(stats: dict[str, dict[str, Any] | None], console: Console) -> None:
+    """Prints what is done of a run that is not finished."""
+    table = _table("Not finished yet; `curation run` with the same job file goes on", "stage", "", "counts")
+    for name, found in stats.items():
+        counts = "  ".join(f"{key} {value:,}" for key, value in (found or {}).items() if isinstance(value, int))
+        table.add_row(name, "done" if found is not None else "-", counts)
+    console.print(table)
+
+
+def print_estimate(estimate: dict[str, Any], console: Console) -> None:
+    """Prints what a run would do."""
+    table = _table("What the sources hold", "domain", "files", "bytes", "documents", "tokens")
+    for row in estimate["domains"]:
+        about = "" if row["exact"] else "~"
+        counts = (f"{about}{short(row['documents'])}", f"~{short(row['tokens'])}")
+        table.add_row(Text(row["domain"]), f"{row['files']:,}", short(row["bytes"]) + "B", *counts)
+    console.print(table)
+    table = _table("What would be done", "stage", "time", "disk", "")
+    for row in estimate["stages"]:
+        seconds = clock(row["seconds"]) if row["seconds"] is not None else "?"
+        table.add_row(row["stage"], "done" if row["done"] else f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])
+    console.print(table)
+    console.print(Text(estimate["note"]))

@@ -1,0 +1,86 @@
+"""Sorting and grouping of long arrays, the same on every machine and in little memory.
+
+NumPy's fast sorts use the vector instructions that the processor has, and leave equal keys in whatever order
+these happen to produce. A run must give the same bytes everywhere, so `stable_argsort` sorts fast and then puts
+equal keys, which are rare among random numbers, into the order of their indices.
+
+`documents_by_cell` is a counting (radix) sort where the cells fit 16 bits, so its cost is linear: about 10 ns a
+document. Work that follows is done cell by cell: a cell's few thousand documents stay in the processor's cache,
+temporary arrays stay small, and sums start at 0 in each cell, so no precision is lost on a long prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Elements a block; bounds the temporary arrays of a pass over all documents to tens of MiB.
+BLOCK = 1 << 21
+
+
+def blocks(length: int) -> Iterator[slice]:
+    """Slices that cover `range(length)` in order, of at most `BLOCK` elements each."""
+    return (slice(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK))
+
+
+def index_type(length: int) -> type[np.signedinteger[Any]]:
+    """The narrowest of int32 and int64 that can index an array of `length` elements."""
+    return np.int32 if length <= np.iinfo(np.int32).max else np.int64
+
+
+def stable_argsort(keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Indices that sort `keys`; equal keys keep the order of their indices.
+
+    The same as `np.argsort(keys, kind="stable")`, several times faster where few keys are equal.
+
+    Args:
+        keys: 1-D array of numbers without NaN.
+
+    Returns:
+        int64[len(keys)].
+
+    Example:
+        >>> stable_argsort(np.array([0.5, 0.1, 0.5, 0.1])).tolist()
+        [1, 3, 0, 2]
+    """
+    order = np.argsort(keys)
+    ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        tied = np.zeros(len(keys), dtype=np.bool_)
+        tied[1:] = same
+        tied[:-1] |= same
+        # Tied positions in ascending order are whole runs of equal keys in ascending order of the key, so
+        # sorting their indices by (key, index) fills every run from its own members.
+        places = np.flatnonzero(tied)
+        order[places] = order[places][np.lexsort((order[places], ordered[places]))]
+    return order
+
+
+def documents_by_cell(cell: NDArray[Any], n_cells: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The documents of each cell.
+
+    Args:
+        cell: integers[N] in [0, n_cells).
+        n_cells: number of cells.
+
+    Returns:
+        `(documents, starts)`: the indices of `cell` sorted by cell, and by index within a cell (int32[N], int64
+        for more than 2^31 documents); and int64[n_cells + 1], so that cell k holds
+        `documents[starts[k]:starts[k + 1]]`.
+
+    Raises:
+        ValueError: a cell is out of range.
+    """
+    counts = np.zeros(n_cells, dtype=np.int64)
+    for block in blocks(len(cell)):
+        if cell[block].min() < 0 or cell[block].max() >= n_cells:
+            raise ValueError(f"cells must lie in [0, {n_cells})")
+        counts += np.bincount(cell[block], minlength=n_cells)
+    narrow = np.uint16 if n_cells <= 1 << 16 else np.uint32
+    documents = np.argsort(cell.astype(narrow, copy=False), kind="stable")
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+    return documents.astype(index_type(len(cell)), copy=False), starts

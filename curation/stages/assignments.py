@@ -1,0 +1,51 @@
+"""Assignments: the nearest centroid of every document.
+
+Reads `embeddings` and the centroids. Writes one row a kept document: its cluster, its similarity to the centroid and
+to the next one. Maps over splits in Ray tasks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation import tables
+from curation.clustering.assign import nearest_two
+from curation.config import Job
+from curation.stages import workers
+from curation.stages.centroids import load_centroids
+from curation.stages.context import Result, Run, Stage
+from curation.stages.embeddings import load_vectors
+from curation.stages.splits import Receipt, WorkItem, map_splits, part_name
+from curation.store import Store
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """Nothing but the tables."""
+    return {}
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    centroids = workers.share(load_centroids(run.store))
+    return map_splits(run, "assignments", "assignments", assign, centroids)
+
+
+STAGE = Stage("assignments", ("assignments",), ("embeddings", "centroids"), settings, work)
+
+
+def assign(store: Store, job: Job, item: WorkItem, centroids: NDArray[np.float32]) -> list[Receipt]:
+    """Commits the assignments of an item's splits."""
+    return [_assign_split(store, split.split_id, centroids) for split in item.splits]
+
+
+def _assign_split(store: Store, split_id: int, centroids: NDArray[np.float32]) -> Receipt:
+    doc_id, vectors = load_vectors(store, part_name("embeddings", split_id))
+    cluster, similarity, second = nearest_two(vectors, centroids)
+    arrays = [doc_id, cluster, similarity, pa.array(second, from_pandas=True)]
+    stats = {"documents": len(doc_id)}
+    table = pa.table(arrays, schema=tables.ASSIGNMENTS)
+    return Receipt([store.write_table(part_name("assignments", split_id), table, stats)], stats)

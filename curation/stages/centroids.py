@@ -1,0 +1,254 @@
+"""Centroids: fits K-Means on the embeddings.
+
+Reads `embeddings`. Actors each hold the vectors of some splits in memory; an iteration sends the centroids out and
+gets sums back (`clustering.torch_engine`). The state is committed as it goes, so a killed run goes on from the last
+saved iteration, and an actor that dies is started again, reads its splits again and repeats the step. Neither
+changes a bit of the result.
+
+The rows to fit on, and the smaller sample for the first centroids, are chosen by doc_id alone, so the same documents
+are fitted whatever the splits are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.clustering.init import kmeans_plus_plus
+from curation.clustering.torch_engine import (
+    FitState,
+    Iteration,
+    RowBlock,
+    StepResult,
+    Worst,
+    fit,
+    merge_worst,
+)
+from curation.clustering.update import inertia, mean_similarity
+from curation.config import Job
+from curation.counter_rng import uniform
+from curation.errors import RunError
+from curation.stages import workers
+from curation.stages.context import Result, Run, Stage
+from curation.stages.embeddings import load_vectors
+from curation.stages.splits import load_splits, part_name
+from curation.store import Store
+
+CENTROIDS, STATE = "centroids/centroids.npz", "centroids/state.npz"
+
+#: Seconds between two saves of the state.
+SAVE_EVERY = 5.0
+
+#: Rows that the first centroids are drawn from: at least so many, and so many a cluster.
+INIT_ROWS, INIT_ROWS_A_CLUSTER = 20_000, 50
+
+Answer = TypeVar("Answer")
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What the centroids depend on besides the embeddings."""
+    return {"clustering": job.clustering.model_dump(), "seed": job.seed}
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    documents = counted_documents(run.store)
+    wanted = run.job.clustering.fit_rows
+    share = 1.0 if wanted == "all" else min(1.0, wanted / documents)
+    with run.reporter.stage("centroids", 0) as progress:
+        gang = Gang(run, share)
+        try:
+            state = load_state(run.store)
+            init = state.centroids if state else first_centroids(gang, run.job, documents * share)
+            saved = time.monotonic()
+
+            def keep(now: FitState) -> None:
+                nonlocal saved
+                last = now.history[-1]
+                similarity = mean_similarity(last.objective, gang.rows)
+                progress.advance(text=f"iteration {now.iteration}, mean similarity {similarity:.4f}")
+                if time.monotonic() - saved >= SAVE_EVERY:
+                    save_state(run.store, now)
+                    saved = time.monotonic()
+
+            state = fit(
+                gang.step,
+                gang.worst,
+                init,
+                max_iterations=run.job.clustering.max_iterations,
+                tolerance=run.job.clustering.tolerance,
+                on_iteration=keep,
+                start=state,
+            )
+            rows = gang.rows
+        finally:
+            gang.stop()
+    if len(state.centroids) < run.job.clustering.clusters:
+        text = f"{len(state.centroids)} clusters instead of {run.job.clustering.clusters}: there are no more different vectors"
+        run.reporter.event("note", stage="centroids", text=text)
+    stats = figures(state, rows)
+    parts = [run.store.write_arrays(CENTROIDS, {"centroids": state.centroids})]
+    run.store.remove([STATE])
+    return Result(parts, stats)
+
+
+STAGE = Stage("centroids", ("centroids",), ("embeddings",), settings, work)
+
+
+def counted_documents(store: Store) -> int:
+    """Documents with an embedding."""
+    marker = store.marker("embeddings")
+    if marker is None or not marker.stats.get("documents"):
+        raise RunError("there is no document to cluster: none has an embedding")
+    return int(marker.stats["documents"])
+
+
+def figures(state: FitState, rows: int) -> dict[str, Any]:
+    """What the fit says of itself: documents fitted on, iterations, mean similarity and inertia of each."""
+    return {
+        "rows": rows,
+        "clusters": len(state.centroids),
+        "iterations": state.iteration,
+        "converged": state.converged,
+        "mean_similarity": [mean_similarity(step.objective, rows) for step in state.history],
+        "inertia": [inertia(step.objective, rows) for step in state.history],
+        "reseeded": sum(step.reseeded for step in state.history),
+    }
+
+
+def first_centroids(gang: Gang, job: Job, rows: float) -> NDArray[np.float32]:
+    """The first centroids, from a sample of the rows to fit on."""
+    clusters = job.clustering.clusters
+    share = max(INIT_ROWS, INIT_ROWS_A_CLUSTER * clusters) / max(1.0, rows)
+    found = gang.ask(lambda actor: actor.sample.remote(share))
+    ids = np.concatenate([ids for ids, _ in found])
+    vectors = np.concatenate([vectors for _, vectors in found])
+    return kmeans_plus_plus(vectors[np.argsort(ids)], clusters, job.seed)
+
+
+def save_state(store: Store, state: FitState) -> None:
+    """Commits a fit as far as it is."""
+    history = {
+        "objective": np.array([step.objective for step in state.history]),
+        "changed": np.array([step.changed for step in state.history], np.int64),
+        "reseeded": np.array([step.reseeded for step in state.history], np.int64),
+    }
+    store.write_arrays(STATE, {"centroids": state.centroids, "converged": np.array(state.converged), **history})
+
+
+def load_state(store: Store) -> FitState | None:
+    """The fit that an interrupted run left, or None."""
+    try:
+        arrays = store.read_arrays(STATE)
+    except FileNotFoundError:
+        return None
+    columns = zip(*(arrays[name].tolist() for name in ("objective", "changed", "reseeded")), strict=True)
+    history = tuple(Iteration(*entry) for entry in columns)
+    return FitState(arrays["centroids"], len(history), history, bool(arrays["converged"]))
+
+
+def load_centroids(store: Store) -> NDArray[np.float32]:
+    """The committed centroids, float32[K, d]."""
+    return store.read_arrays(CENTROIDS)["centroids"]
+
+
+class Gang:
+    """The actors that hold the rows, and what they are asked together."""
+
+    def __init__(self, run: Run, share: float) -> None:
+        self._store, self._job, self._share = run.store, run.job, share
+        names = [part_name("embeddings", split.split_id) for split in load_splits(run.store)]
+        wanted, per_actor = run.job.resources.clustering_actors, run.job.resources.gpus_per_actor
+        gpus = workers.gpus()
+        self._gpus = float(gpus > 0) if per_actor == "auto" else float(per_actor)
+        most = int(gpus / self._gpus) if self._gpus else min(workers.cpus(), 16)
+        count = max(1, min(len(names), most if wanted == "auto" else wanted))
+        self._names = [names[index::count] for index in range(count)]
+        self._actors = [self._start(names) for names in self._names]
+        self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
+
+    def _start(self, names: list[str]) -> Any:
+        import ray
+
+        resources = {"num_gpus": self._gpus} if self._gpus else {"num_cpus": 1}
+        device = "cuda" if self._gpus else "cpu"
+        return ray.remote(**resources)(RowActor).remote(self._store, names, self._share, self._job.seed, device)
+
+    def ask(self, call: Callable[[Any], Any]) -> list[Any]:
+        """The answers of all actors, in their order; an actor that is lost is started again and asked again."""
+        import ray
+
+        waiting = [call(actor) for actor in self._actors]
+        answers: list[Any] = []
+        for index, reference in enumerate(waiting):
+            for attempt in range(workers.RETRIES + 1):
+                try:
+                    answers.append(ray.get(reference))
+                    break
+                except ray.exceptions.RayActorError as error:
+                    if attempt == workers.RETRIES:
+                        text = f"a K-Means actor was lost {attempt + 1} times: {workers.cause_of(error)}"
+                        raise RunError(text) from error
+                    self._actors[index] = self._start(self._names[index])
+                    reference = call(self._actors[index])
+                except ray.exceptions.RayError as error:
+                    raise RunError(f"clustering failed: {workers.cause_of(error)}") from error
+        return answers
+
+    def step(self, centroids: NDArray[np.float32]) -> StepResult:
+        """One step of all actors, added up."""
+        shared = workers.share(centroids)
+        answers: Sequence[StepResult] = self.ask(lambda actor: actor.step.remote(shared))
+        return reduce(StepResult.__add__, answers)
+
+    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
+        """The rows that fit worst over all actors."""
+        shared = workers.share(centroids)
+        found: Sequence[Worst] = self.ask(lambda actor: actor.worst.remote(shared, most))
+        return merge_worst(found, most)
+
+    def stop(self) -> None:
+        """Ends the actors, and with them the memory they hold."""
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+
+
+class RowActor:
+    """Holds the rows of some splits that the centroids are fitted on."""
+
+    def __init__(self, store: Store, names: list[str], share: float, seed: int, device: str) -> None:
+        import torch
+
+        torch.set_num_threads(1 if device == "cpu" else 4)
+        ids, rows = [], []
+        for name in names:
+            doc_id, vectors = load_vectors(store, name)
+            chosen = uniform(seed, "clustering.fit", doc_id) < share
+            ids.append(doc_id[chosen])
+            rows.append(vectors[chosen])
+        self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed
+        self._block = RowBlock(rows, self._ids, device)
+
+    def count(self) -> int:
+        """Rows held."""
+        return len(self._ids)
+
+    def sample(self, share: float) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        """About this share of the rows, with their doc_ids."""
+        chosen = uniform(self._seed, "clustering.init.sample", self._ids) < share
+        return self._ids[chosen], np.concatenate(self._rows)[chosen]
+
+    def step(self, centroids: NDArray[np.float32]) -> StepResult:
+        """See `RowBlock.step`."""
+        return self._block.step(centroids)
+
+    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
+        """See `RowBlock.worst`."""
+        return self._block.worst(centroids, most)

@@ -1,0 +1,49 @@
+"""What a stage is, and what it gets to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from curation.config import Job
+from curation.progress import Reporter
+from curation.store import Part, Store
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job on its run directory, as the driver sees it."""
+
+    job: Job
+    store: Store
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage made: its files and what it counted. The same inputs give the same result, so no times in it."""
+
+    parts: list[Part]
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the pipeline.
+
+    Attributes:
+        name: also the folder that holds its marker.
+        folders: every folder that it writes into and that is its alone.
+        after: the stages whose files it reads.
+        settings: the part of the job that its result depends on, JSON-able.
+        work: does what is not done yet and returns everything that is there at the end.
+        recheck: looks, when the stage is done, whether what it read from outside the run is still the same.
+    """
+
+    name: str
+    folders: tuple[str, ...]
+    after: tuple[str, ...]
+    settings: Callable[[Job], Any]
+    work: Callable[[Run], Result]
+    recheck: Callable[[Run], None] | None = None

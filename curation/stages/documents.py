@@ -1,0 +1,183 @@
+"""Documents: reads all text once to know it.
+
+Reads the sources. Writes one row a document: tokens, bytes, a hash of the text, quality, and whether it is kept.
+Beside it `rejected` (the rows that can't be used, each with its reason) and `excerpts` (the beginning of the text of
+a random sample, on which the lexical encoder is fitted and from which clusters get their terms).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curation import tables
+from curation.config import Job
+from curation.counter_rng import uniform
+from curation.errors import InputError
+from curation.sources.find import InputFile
+from curation.sources.read import Columns, Rows, Split, read_splits
+from curation.stages.context import Result, Run, Stage
+from curation.stages.splits import (
+    Receipt,
+    WorkItem,
+    load_files,
+    load_splits,
+    map_splits,
+    part_name,
+    total_documents,
+)
+from curation.store import Store
+
+#: Documents whose beginning is kept, about, and how much of it, in characters.
+EXCERPTS, EXCERPT_CHARACTERS = 200_000, 2_048
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What the table depends on besides the sources."""
+    return {
+        "columns": [[source.domain, source.text_column] for source in job.sources],
+        "rows": job.rows.model_dump(),
+        "tokens": job.tokens.model_dump(),
+        "quality": job.quality.model_dump(),
+        "seed": job.seed,
+    }
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    total = total_documents(load_splits(run.store))
+    limit = int(run.job.rows.max_rejected * total)
+
+    def check(stats: dict[str, int]) -> None:
+        if stats.get("rejected", 0) > limit:
+            raise InputError(_too_many(run, stats["rejected"], total))
+
+    result = map_splits(
+        run, "documents", "documents", describe, total, sides=("excerpts", "rejected"), seen=check
+    )
+    check(result.stats)
+    if result.stats.get("kept", 0) == 0:
+        raise InputError("no document is left: all rows of the sources were rejected, or there are none")
+    return result
+
+
+STAGE = Stage("documents", ("documents", "excerpts", "rejected"), ("sources",), settings, work)
+
+
+def describe(store: Store, job: Job, item: WorkItem, total: int) -> list[Receipt]:
+    """Commits the parts of an item's splits."""
+    receipts = []
+    for group in item.groups:
+        file = item.files[group[0].file_id]
+        columns = Columns(job.sources[file.source].text_column, quality=job.quality.column)
+        for split, rows in read_splits(file, list(group), columns, allow_truncated=job.rows.allow_truncated):
+            receipts.append(_describe_split(store, job, file, split, rows, total))
+    return receipts
+
+
+def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows: Rows, total: int) -> Receipt:
+    if rows.rejected and job.rows.on_bad == "fail":
+        row, reason = min(rows.rejected.items())
+        raise InputError(f"{file.path}, row {split.first_row + row}: {reason}; mend it or set rows.on_bad: reject")
+    documents = documents_table(job, file, split, rows)
+    excerpts = excerpts_table(job.seed, documents, rows, total)
+    rejected = rejected_table(file, split, rows)
+    stats = {
+        "documents": documents.num_rows,
+        "kept": pc.sum(documents["keep"]).as_py() or 0,
+        "tokens": pc.sum(documents["tokens"]).as_py() or 0,
+        "bytes": pc.sum(documents["bytes"].cast(pa.int64())).as_py() or 0,
+        "rejected": rejected.num_rows,
+        "excerpts": excerpts.num_rows,
+    }
+    parts = [
+        store.write_table(part_name(folder, split.split_id), table)
+        for folder, table in (("excerpts", excerpts), ("rejected", rejected))
+        if table.num_rows
+    ]
+    return Receipt([*parts, store.write_table(part_name("documents", split.split_id), documents, stats)], stats)
+
+
+def documents_table(job: Job, file: InputFile, split: Split, rows: Rows) -> pa.Table:
+    """The rows of the `documents` table for a split."""
+    text = rows.table["text"].combine_chunks()
+    size = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
+    keep = pc.is_valid(text).to_numpy(zero_copy_only=False)
+    tokens = np.where(keep, np.maximum(1, np.rint(size / job.tokens.bytes_per_token)), 0)
+    reasons = [rows.rejected.get(row) for row in range(split.rows)] if rows.rejected else [None] * split.rows
+    arrays = [
+        np.arange(split.first_doc_id, split.first_doc_id + split.rows),
+        pa.DictionaryArray.from_arrays(pa.array(np.zeros(split.rows, np.int16)), pa.array([file.domain])),
+        tokens.astype(np.int32),
+        size.astype(np.int32),
+        pa.array([None if value is None else text_hash(value) for value in text.to_pylist()], pa.binary(16)),
+        pa.nulls(split.rows, pa.string()),
+        _quality(job, rows.table),
+        keep,
+        pa.array(reasons, pa.string()),
+    ]
+    return pa.table(arrays, schema=tables.DOCUMENTS)
+
+
+def text_hash(text: str) -> bytes:
+    """128-bit BLAKE2b of a text, NFC-normalised, white space folded to single spaces and stripped."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
+
+
+def _quality(job: Job, table: pa.Table) -> pa.Array:
+    """Quality in [0, 1] as float32; null where there is none or it is no finite number."""
+    if job.quality.column is None:
+        return pa.nulls(table.num_rows, pa.float32())
+    worst, best = job.quality.scale
+    raw = table["quality"].to_numpy().astype(np.float64)
+    scaled = np.clip((raw - worst) / (best - worst), 0.0, 1.0)
+    return pa.array(scaled.astype(np.float32), mask=~np.isfinite(raw))
+
+
+def excerpts_table(seed: int, documents: pa.Table, rows: Rows, total: int) -> pa.Table:
+    """The beginning of the text of the kept documents that are in the sample."""
+    doc_id = documents["doc_id"].to_numpy()
+    chosen: NDArray[np.bool_] = uniform(seed, "excerpts", doc_id) * total < EXCERPTS
+    chosen &= documents["keep"].to_numpy(zero_copy_only=False)
+    text = pc.utf8_slice_codeunits(rows.table["text"].filter(chosen), 0, EXCERPT_CHARACTERS)
+    return pa.table([doc_id[chosen], text], schema=tables.EXCERPTS)
+
+
+def rejected_table(file: InputFile, split: Split, rows: Rows) -> pa.Table:
+    """The rejected rows of a split."""
+    found = sorted(rows.rejected.items())
+    offset = np.array([row for row, _ in found], np.int64)
+    arrays = [
+        split.first_doc_id + offset,
+        [file.path] * len(found),
+        split.first_row + offset,
+        [reason for _, reason in found],
+    ]
+    return pa.table([pa.array(values) for values in arrays], schema=tables.REJECTED)
+
+
+def _too_many(run: Run, rejected: int, total: int) -> str:
+    """Names the file with the most rejected rows so far, and its first one."""
+    files = load_files(run.store)
+    worst: Counter[str] = Counter()
+    first: dict[str, tuple[int, str]] = {}
+    for name in run.store.list("rejected"):
+        for row in run.store.read_table(name).to_pylist():
+            worst[row["path"]] += 1
+            first[row["path"]] = min(first.get(row["path"], (row["row"], row["reason"])), (row["row"], row["reason"]))
+    path, count = worst.most_common(1)[0]
+    row, reason = first[path]
+    return (
+        f"{rejected} of {total} rows rejected, more than rows.max_rejected ({run.job.rows.max_rejected:g}) allows. "
+        f"Worst of {len(files)} files: {path}, {count} rows, the first is row {row}: {reason}. "
+        "See the rejected table; mend the file, or raise rows.max_rejected"
+    )

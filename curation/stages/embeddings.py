@@ -1,0 +1,201 @@
+"""Embeddings: one unit vector a kept document.
+
+Reads the text, `documents` and `duplicates`. A Ray Data pipeline: work items of splits that have no part yet go to a
+fixed pool of encoder actors, and receipts come back. An actor reads its splits, encodes them and commits their parts
+itself, so neither text nor vectors pass through the object store.
+
+The pool is fixed because Ray Data's autoscaling of GPU actors waits for the first one's backlog; restarts are
+bounded because the default is to restart for ever. Actors take all their CPUs as Ray sees them: nothing else of this
+stage needs a slot, as the items are in the object store before it begins.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation import tables
+from curation.config import Job
+from curation.embedding.create import create_encoder
+from curation.embedding.encoder import Encoded, NonFiniteVector
+from curation.errors import CurationError, RunError
+from curation.sources.read import Columns, Split, read_splits
+from curation.stages import workers
+from curation.stages.context import Result, Run, Stage
+from curation.stages.duplicates import dropped_documents, kept_documents
+from curation.stages.encoder import load_lexical, load_spec
+from curation.stages.splits import (
+    Receipt,
+    WorkItem,
+    add_counts,
+    collect_found,
+    documents_an_item,
+    load_files,
+    part_name,
+    pending_and_found,
+    work_items,
+)
+from curation.store import Part, Store
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What the vectors depend on besides the encoder and the documents."""
+    return {"columns": [[source.domain, source.text_column] for source in job.sources]}
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    pending, found = pending_and_found(run, "embeddings")
+    files = load_files(run.store)
+    parts: list[Part] = []
+    stats: dict[str, int] = {}
+    with run.reporter.stage("embeddings", sum(split.rows for split in [*pending, *found])) as progress:
+        for receipts in collect_found(run, found, files, "embeddings"):
+            parts += [part for receipt in receipts for part in receipt.parts]
+            stats = add_counts(stats, {}) | _sum(stats, receipts)
+            progress.found(sum(receipt.stats["rows"] for receipt in receipts))
+        items = list(work_items(pending, files, documents_an_item([*pending, *found])))
+        for receipts in _encode_items(run, items):
+            parts += [part for receipt in receipts for part in receipt.parts]
+            stats = _sum(stats, receipts)
+            rows = sum(receipt.stats["rows"] for receipt in receipts)
+            progress.advance(rows, sum(receipt.stats["tokens"] for receipt in receipts))
+    return Result(sorted(parts, key=lambda part: part.name), dict(sorted(stats.items())))
+
+
+STAGE = Stage("embeddings", ("embeddings",), ("documents", "duplicates", "encoder"), settings, work)
+
+
+def _sum(stats: dict[str, int], receipts: list[Receipt]) -> dict[str, int]:
+    for receipt in receipts:
+        stats = add_counts(stats, receipt.stats)
+    return stats
+
+
+def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
+    """The receipts of each item, as the pool finishes them."""
+    if not items:
+        return
+    import ray
+
+    pool = pool_layout(run.job, load_spec(run.store).kind, len(items))
+    run.reporter.event("pool", stage="embeddings", actors=pool.actors, threads=pool.threads, gpus=pool.gpus)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = False
+    rows = [{"item": pickle.dumps(item)} for item in items]
+    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        EncoderActor,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_constructor_args=(run.store, run.job, pool.threads),
+        compute=ray.data.ActorPoolStrategy(size=pool.actors),
+        num_gpus=pool.gpus,
+        num_cpus=0 if pool.gpus else pool.threads,
+        max_restarts=workers.RETRIES,
+        max_task_retries=workers.RETRIES,
+    )
+    try:
+        for row in results.iter_rows():
+            outcome = pickle.loads(row["outcome"])
+            if isinstance(outcome, CurationError):
+                raise outcome
+            yield outcome
+    except (ray.exceptions.RayError, ray.exceptions.UserCodeException) as error:
+        raise RunError(f"embedding failed: {workers.cause_of(error)}") from error
+
+
+@dataclass(frozen=True)
+class Pool:
+    """How many encoder actors there are, and what each takes."""
+
+    actors: int
+    threads: int
+    gpus: float
+
+
+def pool_layout(job: Job, kind: str, items: int) -> Pool:
+    """The pool for the cluster at hand; no more actors than there are items.
+
+    The lexical encoder is Python and SciPy on one thread, so it gets an actor a CPU. A transformer on CPU shares its
+    matrix products among up to 8 threads: more scale badly, fewer load the model more often than they need.
+    """
+    wanted, per_actor = job.resources.embedding_actors, job.resources.gpus_per_actor
+    there = 0 if kind == "lexical" else workers.gpus()
+    gpus = float(there > 0) if per_actor == "auto" else float(per_actor)
+    if gpus:
+        fitting = max(1, int(there / gpus))
+        return Pool(min(items, fitting if wanted == "auto" else wanted), 4, gpus)
+    most = 1 if kind == "lexical" else min(8, workers.node_cpus())
+    if wanted == "auto":
+        actors = min(items, max(1, workers.cpus() // most))
+        return Pool(actors, most, 0.0)
+    actors = min(items, wanted)
+    return Pool(actors, max(1, min(most, workers.cpus() // actors)), 0.0)
+
+
+class EncoderActor:
+    """Holds the model, and turns work items into committed parts."""
+
+    def __init__(self, store: Store, job: Job, threads: int) -> None:
+        self._store, self._job = store, job
+        spec = load_spec(store)
+        lexical = load_lexical(store) if spec.kind == "lexical" else None
+        self._encoder = create_encoder(spec, job.embedding, lexical=lexical, threads=threads)
+        self._dropped = dropped_documents(store)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """The outcome of each item: its receipts, or the error that a person must mend."""
+        return pa.table({"outcome": [pickle.dumps(self._outcome(item)) for item in batch["item"].to_pylist()]})
+
+    def _outcome(self, pickled: bytes) -> list[Receipt] | CurationError:
+        try:
+            return self._encode(pickle.loads(pickled))
+        except CurationError as error:
+            return error
+
+    def _encode(self, item: WorkItem) -> list[Receipt]:
+        receipts = []
+        for group in item.groups:
+            file = item.files[group[0].file_id]
+            columns = Columns(self._job.sources[file.source].text_column)
+            truncated = self._job.rows.allow_truncated
+            for split, rows in read_splits(file, list(group), columns, allow_truncated=truncated):
+                try:
+                    receipts.append(self._commit(split, rows.table["text"]))
+                except NonFiniteVector as error:
+                    raise RunError(
+                        f"{file.path}: document {error.row} of split {split.split_id}: its vector is not a finite, "
+                        "non-zero one; try embedding.precision: float32"
+                    ) from error
+        return receipts
+
+    def _commit(self, split: Split, text: pa.ChunkedArray) -> Receipt:
+        documents = self._store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
+        keep = kept_documents(documents, self._dropped)
+        encoded = self._encoder.encode(text.filter(keep).to_pylist())
+        stats = {"documents": int(keep.sum()), "rows": split.rows, "tokens": encoded.tokens}
+        stats |= {"padded": encoded.padded, "truncated": encoded.truncated}
+        table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded)
+        return Receipt([self._store.write_table(part_name("embeddings", split.split_id), table, stats)], stats)
+
+
+def embeddings_table(doc_id: NDArray[np.int64], encoded: Encoded) -> pa.Table:
+    """The rows of the `embeddings` table."""
+    dimensions = encoded.vectors.shape[1]
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(encoded.vectors.reshape(-1)), dimensions)
+    return pa.table([pa.array(doc_id), vectors], schema=tables.embeddings(dimensions))
+
+
+def load_vectors(store: Store, name: str) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    """A part of `embeddings`: doc_id int64[n] and vectors float16[n, d]."""
+    table = store.read_table(name)
+    dimensions = table.schema.field("embedding").type.list_size
+    flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return table["doc_id"].to_numpy(), flat.reshape(-1, dimensions)

@@ -1,0 +1,59 @@
+"""Report: puts the figures of the run into `report/summary.json`.
+
+Reads the small tables and the markers of the stages before it. `curation show` prints what it wrote.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curation.config import Job
+from curation.report.summary import balance, cluster_rows, domain_rows, tokens_by
+from curation.sampling.balance import effective_number, gini
+from curation.stages.context import Result, Run, Stage
+from curation.stages.encoder import describe, load_spec
+from curation.stages.plan import ALLOCATION
+from curation.store import Store
+
+SUMMARY = "report/summary.json"
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What the summary depends on besides the tables."""
+    return {"sampling": job.sampling.model_dump(), "domains": job.domains}
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    return Result([run.store.write_json(SUMMARY, summarise(run.store, run.job))])
+
+
+STAGE = Stage("report", ("report",), ("sources", "documents", "duplicates", "clusters", "plan", "shards"), settings, work)
+
+
+def summarise(store: Store, job: Job) -> dict[str, Any]:
+    """All figures, JSON-able."""
+    stats = {name: counted(store, name) for name in STAGE.after}
+    allocation = store.read_table(ALLOCATION)
+    clusters = store.read_table("clusters/clusters.parquet")
+    numbers = clusters["cluster"].to_pylist()
+    before = tokens_by(allocation, "cluster", numbers, "available_tokens")
+    after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
+    return {
+        "encoder": describe(load_spec(store)),
+        "sources": stats["sources"],
+        "documents": stats["documents"],
+        "duplicates": stats["duplicates"],
+        "sampling": job.sampling.model_dump(mode="json"),
+        "plan": stats["plan"],
+        "shards": stats["shards"],
+        "balance": balance(before, after, {"gini": gini, "effective_clusters": effective_number}),
+        "domains": domain_rows(allocation, job.domains),
+        "clusters": cluster_rows(clusters, allocation),
+    }
+
+
+def counted(store: Store, stage: str) -> dict[str, Any]:
+    """What a finished stage counted."""
+    marker = store.marker(stage)
+    return marker.stats if marker else {}

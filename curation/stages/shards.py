@@ -1,0 +1,253 @@
+"""Shards: writes what the plan says, reading the text once.
+
+Reads the text, `schedule`, `assignments` and the list of shards. First pass, a task a few splits: what a split gives
+to the shards is cut out of its text and spilled as one Arrow file, a record batch a group of shards, sorted by
+position. Second pass, a task a group: the group's batch of every spilled file is read, merged by position and
+written as shards. Memory is bounded by a split in the first pass and by a group in the second, whatever the corpus
+holds. `index.json` is written when all shards are there, and the spilled files go when the stage is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curation.config import Job
+from curation.output import parquet
+from curation.sources.columns import carried_schema, conform
+from curation.sources.count import parquet_schema
+from curation.sources.find import InputFile
+from curation.sources.read import Columns, Rows, Split, read_splits
+from curation.stages import workers
+from curation.stages.context import Result, Run, Stage
+from curation.stages.plan import SHARDS
+from curation.stages.splits import (
+    WorkItem,
+    documents_an_item,
+    load_files,
+    load_splits,
+    part_name,
+    work_items,
+)
+from curation.store import Part, Store
+
+INDEX, SPILL = "shards/index.json", "spill"
+
+#: UTF-8 bytes of text that a group of shards holds, about: what a task of the second pass has in memory.
+GROUP_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Group:
+    """Shards that one task writes: numbers, first positions, and the position after the last row."""
+
+    number: int
+    shards: list[int]
+    first: list[int]
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all its shards."""
+        return self.stop - self.first[0]
+
+    def __str__(self) -> str:
+        return f"shards {self.shards[0]} to {self.shards[-1]}"
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What the shards depend on besides the plan."""
+    columns = [[source.text_column, source.id_column, source.keep_columns] for source in job.sources]
+    return {"format": job.output.format, "columns": columns, "order": job.sampling.order}
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    listed = run.store.read_table(SHARDS)
+    groups = group_shards(listed)
+    there = run.store.list("shards")
+    pending = [group for group in groups if any(shard_name(shard) not in there for shard in group.shards)]
+    columns = shard_columns(run, load_files(run.store))
+    if pending:
+        spill(run, columns, groups)
+    parts = write_groups(run, columns, groups, pending)
+    index = index_of(run.job, columns, listed, parts)
+    parts.append(run.store.write_json(INDEX, index))
+    stats = {key: index[key] for key in ("rows", "tokens", "text_bytes", "bytes")} | {"shards": len(index["shards"])}
+    return Result(parts, stats)
+
+
+STAGE = Stage("shards", ("shards", SPILL), ("plan", "assignments"), settings, work)
+
+
+def shard_name(shard: int) -> str:
+    """The file of a shard."""
+    return f"shards/shard-{shard:05}{parquet.SUFFIX}"
+
+
+def spill_name(split_id: int) -> str:
+    """The spilled file of a split."""
+    return f"{SPILL}/part-{split_id:08}.arrow"
+
+
+def group_shards(listed: pa.Table) -> list[Group]:
+    """Consecutive shards that together hold about GROUP_BYTES of text."""
+    size = listed["text_bytes"].to_numpy()
+    number = (np.cumsum(size) - size) // GROUP_BYTES
+    first = listed["first_position"].to_numpy()
+    stop = np.append(first[1:], first[-1] + listed["rows"].to_numpy()[-1])
+    starts = np.flatnonzero(np.diff(number, prepend=-1))
+    bounds = zip(starts, [*starts[1:], len(number)], strict=True)
+    return [
+        Group(index, list(range(low, high)), first[low:high].tolist(), int(stop[high - 1]))
+        for index, (low, high) in enumerate(bounds)
+    ]
+
+
+def shard_columns(run: Run, files: dict[int, InputFile]) -> pa.Schema:
+    """The columns of the shards, from the job and the types that the Parquet sources give the kept columns."""
+    keeping = [file for file in files.values() if run.job.sources[file.source].keep_columns]
+    inputs = [file for file in keeping if file.format == "parquet"]
+    schemas = {file.path: schema for file, schema in workers.map_items(inputs, parquet_schema)}
+    found = [(file.source, file.format, schemas.get(file.path)) for file in keeping]
+    carried = carried_schema(run.job.sources, found)
+    return parquet.schema(carried, any(source.id_column for source in run.job.sources))
+
+
+# ---- first pass: split by split -------------------------------------------------------------------------------
+
+
+def spill(run: Run, columns: pa.Schema, groups: list[Group]) -> None:
+    """Spills every split that is not spilled yet."""
+    there = run.store.list(SPILL)
+    splits = load_splits(run.store)
+    left = [split for split in splits if spill_name(split.split_id) not in there]
+    bounds = workers.share(np.array([group.first[0] for group in groups[1:]], np.int64))
+    items = work_items(left, load_files(run.store), documents_an_item(splits))
+    arguments = (run.store, run.job, columns, bounds)
+    with run.reporter.stage("gather", sum(split.rows for split in splits)) as progress:
+        progress.found(sum(split.rows for split in splits) - sum(split.rows for split in left))
+        for item, _ in workers.map_items(items, spill_item, *arguments, tasks=run.job.resources.tasks):
+            progress.advance(item.documents)
+
+
+def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bounds: NDArray[np.int64]) -> None:
+    """Spills the splits of a work item."""
+    for group in item.groups:
+        file = item.files[group[0].file_id]
+        source = job.sources[file.source]
+        wanted = Columns(source.text_column, source.id_column, tuple(source.keep_columns))
+        for split, rows in read_splits(file, list(group), wanted, allow_truncated=job.rows.allow_truncated):
+            drawn = drawn_rows(store, file, split, rows, columns)
+            with store.create(spill_name(split.split_id)) as sink:
+                write_spill(sink, drawn, bounds)
+
+
+def drawn_rows(store: Store, file: InputFile, split: Split, rows: Rows, columns: pa.Schema) -> pa.Table:
+    """A row a draw of the split, in the order of positions: the shard's columns and `position`."""
+    plan = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
+    assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
+    doc_id = plan["doc_id"].to_numpy()
+    own = np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)
+    text = conform(rows.table, columns).take(pa.array(doc_id - split.first_doc_id))
+    given = {
+        "doc_id": plan["doc_id"],
+        "domain": pa.array([file.domain] * len(doc_id), pa.string()),
+        "cluster": assigned["cluster"].take(pa.array(own)),
+        "repetition": plan["repetition"],
+    }
+    arrays = [given[name] if name in given else text[name] for name in columns.names]
+    return pa.table([*arrays, plan["position"]], names=[*columns.names, "position"])
+
+
+def write_spill(sink: Any, drawn: pa.Table, bounds: NDArray[np.int64]) -> None:
+    """Writes rows, sorted by position, as one record batch a group; `bounds` are the groups' first positions but the
+    first group's.
+    """
+    cuts = [0, *np.searchsorted(drawn["position"].to_numpy(), bounds).tolist(), drawn.num_rows]
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_file(sink, drawn.schema, options=options) as writer:
+        for low, high in zip(cuts, cuts[1:], strict=False):
+            [batch] = drawn.slice(low, high - low).combine_chunks().to_batches() or [
+                pa.RecordBatch.from_pylist([], drawn.schema)
+            ]
+            writer.write_batch(batch)
+
+
+# ---- second pass: group by group ------------------------------------------------------------------------------
+
+
+def write_groups(run: Run, columns: pa.Schema, groups: list[Group], pending: list[Group]) -> list[Part]:
+    """Writes the shards of the groups that are not complete, and returns all shards in order."""
+    spilled = [spill_name(split.split_id) for split in load_splits(run.store)]
+    names = workers.share(spilled)
+    complete = [group for group in groups if group not in pending]
+    parts: list[Part] = []
+    tasks = run.job.resources.tasks
+    with run.reporter.stage("shards", groups[-1].stop) as progress:
+        for group, found in workers.map_items(complete, read_group, run.store, tasks=tasks):
+            parts += found
+            progress.found(group.rows)
+        for group, written in workers.map_items(pending, write_group, run.store, columns, names, tasks=tasks):
+            parts += written
+            progress.advance(group.rows)
+    return sorted(parts, key=lambda part: part.name)
+
+
+def read_group(group: Group, store: Store) -> list[Part]:
+    """The shards of a group that are there already."""
+    stops = [*group.first[1:], group.stop]
+    found = []
+    for shard, first, stop in zip(group.shards, group.first, stops, strict=True):
+        size, sha256 = store.hash(shard_name(shard))
+        found.append(Part(shard_name(shard), stop - first, size, sha256))
+    return found
+
+
+def write_group(group: Group, store: Store, columns: pa.Schema, spilled: list[str]) -> list[Part]:
+    """Merges what the splits gave to a group and writes its shards."""
+    rows = pa.concat_tables([_read_batch(store, name, group.number) for name in spilled]).combine_chunks()
+    position = rows["position"].to_numpy()
+    order = np.argsort(position, kind="stable")
+    cuts = np.searchsorted(position[order], [*group.first, group.stop])
+    parts = []
+    for shard, low, high in zip(group.shards, cuts, cuts[1:], strict=False):
+        with store.create(shard_name(shard)) as sink:
+            parquet.write(sink, rows, order[low:high], columns)
+        parts.append(Part(shard_name(shard), int(high - low), sink.bytes, sink.sha256))
+    return parts
+
+
+def _read_batch(store: Store, name: str, number: int) -> pa.Table:
+    with store.open_input(name) as file:
+        return pa.Table.from_batches([pa.ipc.open_file(file).get_batch(number)])
+
+
+def index_of(job: Job, columns: pa.Schema, listed: pa.Table, parts: list[Part]) -> dict[str, Any]:
+    """The index of the shards: what a loader needs to know, and what proves them."""
+    shards = [
+        {
+            "file": part.name.removeprefix("shards/"),
+            "rows": part.rows,
+            "tokens": row["tokens"],
+            "text_bytes": row["text_bytes"],
+            "bytes": part.bytes,
+            "sha256": part.sha256,
+        }
+        for part, row in zip(parts, listed.to_pylist(), strict=True)
+    ]
+    totals = {key: sum(shard[key] for shard in shards) for key in ("rows", "tokens", "text_bytes", "bytes")}
+    return {
+        "version": 1,
+        "format": job.output.format,
+        "order": job.sampling.order,
+        "columns": {field.name: str(field.type) for field in columns},
+        **totals,
+        "shards": shards,
+    }
+

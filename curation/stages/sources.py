@@ -1,0 +1,166 @@
+"""Sources: finds the input files, counts their rows, and cuts them into splits.
+
+Reads the files' footers (Parquet) or scans them for line ends (JSONL). Writes `sources` (a row a file, with the
+doc_id of its first row) and `splits`. Large uncompressed files are counted by many tasks, small ones many to a task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from curation import tables
+from curation.config import Job
+from curation.errors import InputError, JobError
+from curation.sources.count import Cut, FileCount, count_file, count_range
+from curation.sources.find import InputFile, find_files
+from curation.stages.context import Result, Run, Stage
+from curation.stages.splits import load_files
+from curation.stages.workers import map_items
+
+SOURCES, SPLITS = "sources/sources.parquet", "sources/splits.parquet"
+
+#: Bytes and files that make a task worth its scheduling.
+TASK_BYTES, TASK_FILES = 1 << 28, 512
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file, or for uncompressed JSONL a byte range of one, to be counted."""
+
+    file: InputFile
+    start: int
+    stop: int
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What files and splits depend on."""
+    declared = [source.model_dump(include={"domain", "path", "text_column", "licence", "facts"}) for source in job.sources]
+    return {"sources": declared, "split_bytes": job.split_bytes, "allow_truncated": job.rows.allow_truncated}
+
+
+def find_all(job: Job) -> list[InputFile]:
+    """The input files of all sources, in the order of their documents."""
+    files = [file for index, source in enumerate(job.sources) for file in find_files(source, index)]
+    seen: dict[str, InputFile] = {}
+    for file in files:
+        other = seen.setdefault(file.path, file)
+        if other is not file:
+            raise JobError(f"sources.{file.source}.path: {file.path} is also a file of sources.{other.source}")
+    return files
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    files = find_all(run.job)
+    counts: dict[str, FileCount] = {}
+    pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
+    with run.reporter.stage("sources", 0) as progress:
+        found: dict[str, list[FileCount]] = {file.path: [] for file in files}
+        for batch, counted in map_items(batches(pieces), count_pieces, run.job, tasks=run.job.resources.tasks):
+            for piece, count in zip(batch, counted, strict=True):
+                found[piece.file.path].append(count)
+            rows = sum(count.rows for parts in found.values() for count in parts)
+            progress.advance(text=f"{len(files)} files, {rows} rows")
+        counts = {path: joined(parts) for path, parts in found.items()}
+    sources, splits = tables_of(run.job, files, counts)
+    if not splits.num_rows:
+        raise InputError(f"the sources hold no row: {len(files)} files, all empty")
+    parts = [run.store.write_table(SPLITS, splits), run.store.write_table(SOURCES, sources)]
+    return Result(parts, {"files": len(files), "rows": sum(count.rows for count in counts.values())})
+
+
+def recheck(run: Run) -> None:
+    """Compares the files as they are now with those that were counted; raises InputError where they differ."""
+    counted = {file.path: file for file in load_files(run.store).values()}
+    now = {file.path: file for file in find_all(run.job)}
+    mend = "; put it back, or start over with another run_dir"
+    for path, file in counted.items():
+        if path not in now:
+            raise InputError(f"{path}: counted by this run, and now it is gone{mend}")
+        if now[path].etag != file.etag:
+            raise InputError(f"{path}: changed since this run counted it{mend}")
+    for path in now:
+        if path not in counted:
+            raise InputError(f"{path}: new since this run counted its sources; move it, or choose another run_dir")
+
+
+STAGE = Stage("sources", ("sources",), (), settings, work, recheck)
+
+
+def pieces_of(file: InputFile, split_bytes: int) -> Iterator[Piece]:
+    """A file as one piece, or large uncompressed JSONL as one piece a split."""
+    step = split_bytes if file.format == "jsonl" else max(1, file.bytes)
+    for start in range(0, max(1, file.bytes), step):
+        yield Piece(file, start, min(start + step, file.bytes))
+
+
+def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Packs pieces for tasks."""
+    batch: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += piece.stop - piece.start
+        if size >= TASK_BYTES or len(batch) >= TASK_FILES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def count_pieces(batch: list[Piece], job: Job) -> list[FileCount]:
+    """The count of each piece."""
+    return [_count_piece(piece, job) for piece in batch]
+
+
+def _count_piece(piece: Piece, job: Job) -> FileCount:
+    file = piece.file
+    if file.format == "jsonl":
+        rows = count_range(file.path, piece.start, piece.stop)
+        return FileCount(rows, False, [Cut(0, rows, piece.start, piece.stop, piece.start // job.split_bytes)])
+    source = job.sources[file.source]
+    return count_file(file, job.split_bytes, source, job.quality.column, job.rows.allow_truncated)
+
+
+def joined(parts: list[FileCount]) -> FileCount:
+    """The count of a file from those of its pieces, which may have come in any order."""
+    cuts: list[Cut] = []
+    rows = 0
+    for cut in sorted((cut for part in parts for cut in part.cuts), key=lambda cut: (cut.start, cut.first_row)):
+        if cut.rows:
+            cuts.append(Cut(rows, cut.rows, cut.start, cut.stop, cut.group))
+            rows += cut.rows
+    return FileCount(rows, any(part.truncated for part in parts), cuts)
+
+
+def tables_of(job: Job, files: list[InputFile], counts: dict[str, FileCount]) -> tuple[pa.Table, pa.Table]:
+    """The `sources` and `splits` tables: ids counted through all files."""
+    sources, splits = [], []
+    first = group = 0
+    for file_id, file in enumerate(files):
+        count, source = counts[file.path], job.sources[file.source]
+        sources.append(
+            {
+                **{name: getattr(file, name) for name in ("path", "domain", "source", "format", "bytes", "etag")},
+                "file_id": file_id,
+                "rows": count.rows,
+                "first_doc_id": first,
+                "truncated": count.truncated,
+                "licence": source.licence,
+                "facts": json.dumps(source.facts, sort_keys=True, ensure_ascii=False) if source.facts else None,
+            }
+        )
+        previous = None
+        for cut in count.cuts:
+            group += cut.group != previous
+            previous = cut.group
+            where = {"first_row": cut.first_row, "rows": cut.rows, "start": cut.start, "stop": cut.stop}
+            ids = {"split_id": len(splits), "file_id": file_id, "read_group": group, "first_doc_id": first + cut.first_row}
+            splits.append(ids | where)
+        first += count.rows
+    return pa.Table.from_pylist(sources, tables.SOURCES), pa.Table.from_pylist(splits, tables.SPLITS)

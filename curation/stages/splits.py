@@ -1,0 +1,193 @@
+"""Splits as work: load them, pack them into work items, map over them, go on from the parts that are there.
+
+Every per-document table has one part file a split, so a stage that maps over splits is resumed by listing its
+folder. A split's receipt is what the driver keeps of it: the committed files and some counts. The counts travel in
+the metadata of the split's main part, which is committed last, so that a part found on storage after a crash gives
+back the very receipt that its dead writer would have sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby, islice
+from typing import Any
+
+from curation.config import Job
+from curation.sources.find import InputFile
+from curation.sources.read import Split
+from curation.stages.context import Result, Run
+from curation.stages.workers import map_items
+from curation.store import Part, Store
+
+#: Most splits in one work item, however small they are.
+MOST_SPLITS = 256
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is left of a split when its work is done: its files and its counts."""
+
+    parts: list[Part]
+    stats: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """Splits for one task. The splits of a group lie in one file and are read in one go, in order."""
+
+    groups: tuple[tuple[Split, ...], ...]
+    files: dict[int, InputFile]
+
+    @property
+    def splits(self) -> list[Split]:
+        """All splits of the item."""
+        return [split for group in self.groups for split in group]
+
+    @property
+    def documents(self) -> int:
+        """Rows in the item, kept or not."""
+        return sum(split.rows for split in self.splits)
+
+    def __str__(self) -> str:
+        first = self.groups[0][0]
+        return f"{self.files[first.file_id].path}, rows from {first.first_row} on (split {first.split_id})"
+
+
+def part_name(folder: str, split_id: int) -> str:
+    """The part file of a split in a table's folder."""
+    return f"{folder}/part-{split_id:08}.parquet"
+
+
+def load_files(store: Store) -> dict[int, InputFile]:
+    """The input files by file_id."""
+    table = store.read_table("sources/sources.parquet", ["file_id", "path", "domain", "source", "format", "bytes", "etag"])
+    return {row.pop("file_id"): InputFile(**row) for row in table.to_pylist()}
+
+
+def load_splits(store: Store) -> list[Split]:
+    """All splits, in the order of their ids, which is the order of their documents."""
+    return [Split(**row) for row in store.read_table("sources/splits.parquet").to_pylist()]
+
+
+def total_documents(splits: list[Split]) -> int:
+    """Rows of the whole corpus: one more than the highest doc_id."""
+    return splits[-1].first_doc_id + splits[-1].rows if splits else 0
+
+
+def work_items(splits: Iterable[Split], files: dict[int, InputFile], documents: int) -> Iterator[WorkItem]:
+    """Packs splits into items of about so many documents; the splits of a read group stay together."""
+    packed: list[tuple[Split, ...]] = []
+    count = 0
+    for _, members in groupby(splits, key=lambda split: split.read_group):
+        group = tuple(members)
+        rows = sum(split.rows for split in group)
+        if packed and (count + rows > documents or len(packed) >= MOST_SPLITS):
+            yield _item(packed, files)
+            packed, count = [], 0
+        packed.append(group)
+        count += rows
+    if packed:
+        yield _item(packed, files)
+
+
+def _item(groups: list[tuple[Split, ...]], files: dict[int, InputFile]) -> WorkItem:
+    return WorkItem(tuple(groups), {group[0].file_id: files[group[0].file_id] for group in groups})
+
+
+def documents_an_item(splits: list[Split]) -> int:
+    """Documents that make a work item worth its scheduling: those of a typical full split."""
+    return max((split.rows for split in splits), default=1)
+
+
+def pending_and_found(run: Run, folder: str) -> tuple[list[Split], list[Split]]:
+    """The splits whose part is not in the folder yet, and those whose part is."""
+    there = run.store.list(folder)
+    splits = load_splits(run.store)
+    return (
+        [split for split in splits if part_name(folder, split.split_id) not in there],
+        [split for split in splits if part_name(folder, split.split_id) in there],
+    )
+
+
+def map_splits(
+    run: Run,
+    name: str,
+    folder: str,
+    work: Callable[..., list[Receipt]],
+    *shared: Any,
+    sides: tuple[str, ...] = (),
+    seen: Callable[[dict[str, int]], None] | None = None,
+) -> Result:
+    """Runs `work(store, job, item, *shared)` in Ray tasks for every split that has no part in `folder` yet.
+
+    Args:
+        run: the run.
+        name: the stage's name, for the progress.
+        folder: the table whose part is committed last.
+        work: commits the parts of an item's splits and returns their receipts.
+        shared: further arguments, see `map_items`.
+        sides: folders of tables that have a part only where the receipt's count of that name is above 0.
+        seen: called with the running sums of the counts, to stop early by raising.
+
+    Returns:
+        The files of all splits in order, and the sums of their counts.
+    """
+    pending, found = pending_and_found(run, folder)
+    files = load_files(run.store)
+    size = documents_an_item([*pending, *found])
+    parts: list[Part] = []
+    stats: dict[str, int] = {}
+    with run.reporter.stage(name, sum(split.rows for split in [*pending, *found])) as progress:
+        for receipts in collect_found(run, found, files, folder, sides):
+            parts, stats = _add(parts, stats, receipts)
+            progress.found(sum(part.rows for receipt in receipts for part in receipt.parts[-1:]))
+        items = work_items(pending, files, size)
+        for item, receipts in map_items(items, _work, work, run.store, run.job, *shared, tasks=run.job.resources.tasks):
+            parts, stats = _add(parts, stats, receipts)
+            progress.advance(item.documents, sum(receipt.stats.get("tokens", 0) for receipt in receipts))
+            if seen:
+                seen(stats)
+    return Result(sorted(parts, key=lambda part: part.name), dict(sorted(stats.items())))
+
+
+def _work(item: WorkItem, work: Callable[..., list[Receipt]], store: Store, job: Job, *shared: Any) -> list[Receipt]:
+    return work(store, job, item, *shared)
+
+
+def collect_found(
+    run: Run, found: list[Split], files: dict[int, InputFile], folder: str, sides: tuple[str, ...] = ()
+) -> Iterator[list[Receipt]]:
+    """The receipts of splits that an interrupted run had finished, read back from their parts by Ray tasks."""
+    left = iter(found)
+    batches = iter(lambda: list(islice(left, 64)), [])
+    tasks = run.job.resources.tasks
+    for _, receipts in map_items(batches, read_receipts, run.store, folder, sides, tasks=tasks):
+        yield receipts
+
+
+def read_receipts(splits: list[Split], store: Store, folder: str, sides: tuple[str, ...]) -> list[Receipt]:
+    """The receipts of committed splits."""
+    return [_read_receipt(store, folder, sides, split.split_id) for split in splits]
+
+
+def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split_id: int) -> Receipt:
+    _, stats = store.read_stats(part_name(folder, split_id))
+    names = [part_name(side, split_id) for side in sides if stats.get(side, 0)] + [part_name(folder, split_id)]
+    return Receipt([_read_part(store, name) for name in names], stats)
+
+
+def _read_part(store: Store, name: str) -> Part:
+    size, sha256 = store.hash(name)
+    return Part(name, store.read_stats(name)[0], size, sha256)
+
+
+def _add(parts: list[Part], stats: dict[str, int], receipts: list[Receipt]) -> tuple[list[Part], dict[str, int]]:
+    parts += [part for receipt in receipts for part in receipt.parts]
+    return parts, reduce(add_counts, (receipt.stats for receipt in receipts), stats)
+
+
+def add_counts(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+    """The sum of two dictionaries of counts."""
+    return {key: left.get(key, 0) + right.get(key, 0) for key in {**left, **right}}

@@ -1,0 +1,262 @@
+"""Verify: reads every table and shard back and checks what they promise to each other.
+
+`verify` yields one line a check: None where it holds, else a sentence that names the file. Files come first (there,
+unchanged, none too many); the tables' promises are checked only when the files are whole, since a damaged table
+would only be noise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curation.config import Job
+from curation.errors import JobError
+from curation.job_file import parse_job, parse_yaml
+from curation.sources.read import Split
+from curation.stages.context import Stage
+from curation.stages.documents import text_hash
+from curation.stages.duplicates import dropped_documents, kept_documents
+from curation.stages.plan import ALLOCATION, SHARDS
+from curation.stages.shards import INDEX
+from curation.stages.splits import load_splits, part_name
+from curation.store import DONE, STARTED, Marker, Part, Store
+
+JOB_FILE = "job.yaml"
+
+#: Computes the fingerprint of a stage from the job and the markers before it.
+Fingerprint = Callable[[Stage, Job, dict[str, Marker]], str]
+Faults = Iterator[str | None]
+
+
+def verify(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint) -> Faults:
+    """Every check of a finished run.
+
+    Args:
+        store: the run directory.
+        stages: the stages in order.
+        fingerprint_of: see `Fingerprint`.
+
+    Yields:
+        None for a check that holds, otherwise what is wrong and in which file.
+
+    Raises:
+        JobError: this is not a run directory.
+    """
+    if not store.list(JOB_FILE) and not any(store.list(f"{stage.name}/{DONE}") for stage in stages):
+        raise JobError(f"{store.root}: this is not a run directory")
+    whole = True
+    for fault in _files(store, stages, fingerprint_of):
+        whole = whole and fault is None
+        yield fault
+    if whole:
+        yield from _tables(store, _job(store))
+
+
+def _job(store: Store) -> Job:
+    return parse_job(parse_yaml(store.read_bytes(JOB_FILE).decode(), JOB_FILE), JOB_FILE)
+
+
+# ---- files ----------------------------------------------------------------------------------------------------
+
+
+def _files(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint) -> Faults:
+    markers: dict[str, Marker] = {}
+    try:
+        job = _job(store)
+    except (JobError, OSError, UnicodeDecodeError) as error:
+        yield f"{JOB_FILE}: {error}"
+        return
+    for stage in stages:
+        name = f"{stage.name}/{DONE}"
+        try:
+            marker = store.marker(stage.name)
+        except (ValueError, TypeError, KeyError) as error:
+            yield f"{name}: damaged: {error}"
+            return
+        if marker is None:
+            yield f"{name}: missing, so the stage is not finished"
+            return
+        markers[stage.name] = marker
+        agrees = marker.fingerprint == fingerprint_of(stage, job, markers)
+        yield None if agrees else f"{name}: its fingerprint is not that of job.yaml and of the stages before it"
+        yield _started(store, stage, marker)
+        yield from _parts(store, stage, marker)
+
+
+def _started(store: Store, stage: Stage, marker: Marker) -> str | None:
+    name = f"{stage.name}/{STARTED}"
+    try:
+        value = store.read_json(name)
+    except ValueError as error:
+        return f"{name}: damaged: {error}"
+    if value == {"stage": stage.name, "fingerprint": marker.fingerprint}:
+        return None
+    return f"{name}: missing" if value is None else f"{name}: does not agree with {DONE}"
+
+
+def _parts(store: Store, stage: Stage, marker: Marker) -> Faults:
+    there: set[str] = set()
+    for folder in stage.folders:
+        there |= set(store.list(folder))
+    listed = {part.name for part in marker.parts} | {f"{stage.name}/{STARTED}", f"{stage.name}/{DONE}"}
+    for name in sorted(there - listed):
+        yield f"{name}: no stage has written this file"
+    with ThreadPoolExecutor(4) as threads:
+        yield from threads.map(lambda part: _part(store, part), marker.parts)
+
+
+def _part(store: Store, part: Part) -> str | None:
+    try:
+        size, sha256 = store.hash(part.name)
+    except FileNotFoundError:
+        return f"{part.name}: missing"
+    if size != part.bytes:
+        return f"{part.name}: has {size} bytes, and was written with {part.bytes}"
+    return None if sha256 == part.sha256 else f"{part.name}: its bytes are not those that were written (sha256)"
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------
+
+
+def _check(holds: bool, fault: str) -> str | None:
+    return None if holds else fault
+
+
+def _tables(store: Store, job: Job) -> Faults:
+    splits = load_splits(store)
+    clusters = store.read_table("clusters/clusters.parquet", ["cluster", "documents"])
+    allocation = store.read_table(ALLOCATION)
+    shards = store.read_table(SHARDS)
+    dropped = dropped_documents(store)
+    sizes = np.zeros(clusters.num_rows, np.int64)
+    positions: list[NDArray[np.int64]] = []
+    drawn_tokens: dict[tuple[int, str], int] = {}
+    first = 0
+    for split in splits:
+        yield _check(split.first_doc_id == first, f"sources/splits.parquet: split {split.split_id} leaves a gap")
+        first += split.rows
+        documents = store.read_table(part_name("documents", split.split_id))
+        yield from _documents(split, documents)
+        kept = documents["doc_id"].to_numpy()[kept_documents(documents, dropped)]
+        assigned = store.read_table(part_name("assignments", split.split_id))
+        for table in ("embeddings", "assignments"):
+            found = store.read_table(part_name(table, split.split_id), ["doc_id"])["doc_id"].to_numpy()
+            fault = f"{part_name(table, split.split_id)}: its documents are not the kept ones, each once, in order"
+            yield _check(np.array_equal(found, kept), fault)
+        cluster = assigned["cluster"].to_numpy()
+        known = not len(cluster) or (cluster.min() >= 0 and cluster.max() < len(sizes))
+        yield _check(known, f"{part_name('assignments', split.split_id)}: names a cluster that there is not")
+        if known:
+            sizes += np.bincount(cluster, minlength=len(sizes))
+        schedule = store.read_table(part_name("schedule", split.split_id))
+        yield from _schedule(job, split, schedule, kept)
+        positions.append(schedule["position"].to_numpy())
+        _count_draws(drawn_tokens, documents, assigned, schedule)
+    agrees = np.array_equal(sizes, clusters["documents"].to_numpy())
+    yield _check(agrees, "clusters/clusters.parquet: sizes are not those of the assignments")
+    everywhere = np.sort(np.concatenate([np.empty(0, np.int64), *positions]))
+    yield _check(
+        np.array_equal(everywhere, np.arange(len(everywhere))), "schedule: positions are not 0 to the last, each once"
+    )
+    yield from _allocation(job, allocation, drawn_tokens)
+    yield from _shards(store, splits, shards, len(everywhere))
+
+
+def _documents(split: Split, documents: pa.Table) -> Faults:
+    name = part_name("documents", split.split_id)
+    expected = np.arange(split.first_doc_id, split.first_doc_id + split.rows)
+    yield _check(np.array_equal(documents["doc_id"].to_numpy(), expected), f"{name}: doc_ids are not dense")
+    reasons = pc.is_valid(documents["drop_reason"])
+    explained = pc.all(pc.equal(reasons, pc.invert(documents["keep"]))).as_py()
+    yield _check(explained is not False, f"{name}: a row is dropped without a reason, or kept with one")
+
+
+def _schedule(job: Job, split: Split, schedule: pa.Table, kept: NDArray[np.int64]) -> Faults:
+    name = part_name("schedule", split.split_id)
+    doc_id, repetition = schedule["doc_id"].to_numpy(), schedule["repetition"].to_numpy()
+    yield _check(bool(np.isin(doc_id, kept).all()), f"{name}: draws a document that was not kept")
+    order = np.lexsort((schedule["position"].to_numpy(), doc_id))
+    ids, starts, counts = np.unique(doc_id[order], return_index=True, return_counts=True)
+    running = np.arange(len(doc_id)) - np.repeat(starts, counts)
+    counted = np.array_equal(repetition[order], running)
+    yield _check(counted, f"{name}: repetitions do not count a document's draws in order of position")
+    yield _check(not len(ids) or counts.max() <= job.sampling.clip, f"{name}: a document is drawn above the clip")
+
+
+def _count_draws(
+    drawn: dict[tuple[int, str], int], documents: pa.Table, assigned: pa.Table, schedule: pa.Table
+) -> None:
+    """Adds the tokens that a split's draws take from each cell."""
+    if not schedule.num_rows:
+        return
+    doc_id = schedule["doc_id"].to_numpy()
+    domain = documents["domain"][0].as_py()
+    tokens = documents["tokens"].to_numpy()[doc_id - documents["doc_id"][0].as_py()].astype(np.int64)
+    cluster = assigned["cluster"].to_numpy()[np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)]
+    sums = np.bincount(cluster, tokens)
+    for number in np.flatnonzero(sums):
+        drawn[int(number), domain] = drawn.get((int(number), domain), 0) + int(sums[number])
+
+
+def _allocation(job: Job, allocation: pa.Table, drawn: dict[tuple[int, str], int]) -> Faults:
+    rows = allocation.to_pylist()
+    realised = {(row["cluster"], row["domain"]): row["realised_tokens"] for row in rows if row["realised_tokens"]}
+    yield _check(realised == drawn, f"{ALLOCATION}: realised tokens are not those of the schedule")
+    within = all(row["realised_tokens"] <= job.sampling.clip * row["available_tokens"] for row in rows)
+    yield _check(within, f"{ALLOCATION}: a cell gives more than the clip allows")
+
+
+def _shards(store: Store, splits: list[Split], listed: pa.Table, draws: int) -> Faults:
+    index = json.loads(store.read_bytes(INDEX))
+    rows = sum(shard["rows"] for shard in index["shards"])
+    yield _check(rows == draws == index["rows"], f"{INDEX}: has {rows} rows, and the schedule {draws}")
+    plan = _plan_by_position(store, splits, draws)
+    hashes = _content_hashes(store, splits)
+    for shard, row in zip(index["shards"], listed.to_pylist(), strict=True):
+        yield _shard(store, f"shards/{shard['file']}", shard, row["first_position"], plan, hashes)
+
+
+def _shard(
+    store: Store, name: str, shard: dict[str, Any], first: int, plan: pa.Table, hashes: NDArray[np.bytes_]
+) -> str | None:
+    table = store.read_table(name, ["text", "doc_id", "repetition"])
+    planned = plan.slice(first, table.num_rows)
+    if table.num_rows != shard["rows"]:
+        return f"{name}: has {table.num_rows} rows, and {INDEX} says {shard['rows']}"
+    if not table.select(["doc_id", "repetition"]).equals(planned):
+        return f"{name}: its rows are not the schedule's, in order"
+    doc_id = table["doc_id"].to_numpy()
+    for chunk in range(0, table.num_rows, 1024):
+        texts = table["text"].slice(chunk, 1024).to_pylist()
+        for text, document in zip(texts, doc_id[chunk : chunk + 1024], strict=True):
+            if text_hash(text) != hashes[document].tobytes():
+                return f"{name}: the text of document {document} is not the one that was read"
+    return None
+
+
+def _plan_by_position(store: Store, splits: list[Split], draws: int) -> pa.Table:
+    """doc_id and repetition of every draw, by position."""
+    doc_id, repetition = np.empty(draws, np.int64), np.empty(draws, np.int16)
+    for split in splits:
+        part = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
+        doc_id[part["position"].to_numpy()] = part["doc_id"].to_numpy()
+        repetition[part["position"].to_numpy()] = part["repetition"].to_numpy()
+    return pa.table({"doc_id": doc_id, "repetition": repetition})
+
+
+def _content_hashes(store: Store, splits: list[Split]) -> NDArray[np.bytes_]:
+    """The 16-byte hash of every document, as void16[N]; rejected rows have zeros."""
+    hashes = []
+    for split in splits:
+        column = store.read_table(part_name("documents", split.split_id), ["content_hash"])["content_hash"]
+        filled = pc.fill_null(column, pa.scalar(bytes(16), pa.binary(16))).combine_chunks()
+        hashes.append(np.frombuffer(b"".join(filled.to_pylist()), "V16"))
+    return np.concatenate(hashes)

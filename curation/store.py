@@ -1,0 +1,318 @@
+"""A run directory on any pyarrow file system: parts, markers, the lock.
+
+Everything that a run knows is in its directory, so a run that died anywhere goes on from what is there. Three rules
+make that safe:
+
+- A file is there whole or not at all. On a local disk it is written under a temporary name, synced and renamed; on
+  an object store it is put under its final name in one upload.
+- A stage has begun when its `_started.json` holds the fingerprint of what the stage depends on. Files of a stage
+  whose fingerprint is another one are removed before the new work starts.
+- A stage is done when its `_done.json`, written last, names every file with its size and sha256.
+
+All names are relative to the run directory, with `/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from curation.errors import JobError, RunError
+
+#: Bytes moved at a time when a file is hashed or copied.
+CHUNK = 1 << 22
+STARTED, DONE, LOCK = "_started.json", "_done.json", "_lock"
+_TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A committed file: its name, rows, size and hash."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What a finished stage left: its fingerprint, its files, and what it counted."""
+
+    stage: str
+    fingerprint: str
+    parts: list[Part]
+    stats: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """Hash of what the stage produced, and of nothing else: the input of later stages' fingerprints."""
+        return fingerprint({"parts": [asdict(part) for part in self.parts], "stats": self.stats})
+
+
+def fingerprint(value: Any) -> str:
+    """The sha256, in hex, of a JSON-able value in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class Sink(io.RawIOBase):
+    """A writable binary file that counts and hashes what passes through it."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw, self._hash, self.bytes = raw, hashlib.sha256(), 0
+
+    def writable(self) -> bool:
+        """Always true."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Writes all of `data`."""
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        self._raw.write(view)
+        self.bytes += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self.bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the bytes written so far, in hex."""
+        return self._hash.hexdigest()
+
+
+@dataclass(frozen=True)
+class Store:
+    """A run directory. Small and picklable: workers get it as an argument."""
+
+    root: str
+
+    @classmethod
+    def open(cls, run_dir: str) -> Store:
+        """The store at a local path or URI; the folder is made when something is written.
+
+        Raises:
+            JobError: the location can't be understood.
+        """
+        root = run_dir if "://" in run_dir else str(Path(run_dir).expanduser().resolve())
+        store = cls(root)
+        try:
+            store._place("")
+        except (pa.ArrowInvalid, OSError, ImportError) as error:
+            raise JobError(f"run_dir: {run_dir}: {error}") from error
+        return store
+
+    @property
+    def is_local(self) -> bool:
+        """True when the run directory is on a file system of this machine."""
+        return "://" not in self.root
+
+    def _place(self, name: str) -> tuple[pafs.FileSystem, str]:
+        """The file system and the path on it of a name."""
+        if self.is_local:
+            return pafs.LocalFileSystem(), f"{self.root}/{name}" if name else self.root
+        filesystem, path = pafs.FileSystem.from_uri(self.root)
+        return filesystem, f"{path}/{name}" if name else path
+
+    # ---- files ------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def create(self, name: str) -> Iterator[Sink]:
+        """Opens a new file; it appears under its name when the block ends without an error, and not before."""
+        if self.is_local:
+            target = Path(self.root, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.parent / f"{_TEMPORARY}{target.name}-{os.getpid()}-{secrets.token_hex(4)}"
+            try:
+                with temporary.open("wb") as raw:
+                    yield Sink(raw)
+                    raw.flush()
+                    os.fsync(raw.fileno())
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return
+        with tempfile.TemporaryFile() as raw:
+            yield Sink(raw)
+            raw.seek(0)
+            filesystem, path = self._place(name)
+            with filesystem.open_output_stream(path, compression=None) as upload:
+                while chunk := raw.read(CHUNK):
+                    upload.write(chunk)
+
+    def write_bytes(self, name: str, data: bytes, rows: int = 0) -> Part:
+        """Commits a file with this content."""
+        with self.create(name) as sink:
+            sink.write(data)
+        return Part(name, rows, sink.bytes, sink.sha256)
+
+    def write_json(self, name: str, value: Any) -> Part:
+        """Commits a value as indented JSON."""
+        return self.write_bytes(name, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def write_table(self, name: str, table: pa.Table, stats: dict[str, int] | None = None) -> Part:
+        """Commits a table as Parquet; `stats` travel in its metadata and come back from `read_stats`."""
+        metadata = dict(table.schema.metadata or {})
+        if stats is not None:
+            metadata[b"curation.stats"] = json.dumps(stats, sort_keys=True).encode()
+        with self.create(name) as sink:
+            pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", compression_level=1)
+        return Part(name, table.num_rows, sink.bytes, sink.sha256)
+
+    def write_arrays(self, name: str, arrays: dict[str, NDArray[Any]]) -> Part:
+        """Commits arrays as an uncompressed .npz (same arrays, same bytes)."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        return self.write_bytes(name, buffer.getvalue())
+
+    def open_input(self, name: str) -> pa.NativeFile:
+        """A random-access file."""
+        filesystem, path = self._place(name)
+        return filesystem.open_input_file(path)
+
+    def read_bytes(self, name: str) -> bytes:
+        """The content of a file."""
+        with self.open_input(name) as file:
+            data: bytes = file.read()
+        return data
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file, or None where there is no such file."""
+        try:
+            return json.loads(self.read_bytes(name))
+        except FileNotFoundError:
+            return None
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A Parquet file, or some of its columns."""
+        with self.open_input(name) as file:
+            return pq.ParquetFile(file).read(columns=columns)
+
+    def read_stats(self, name: str) -> tuple[int, dict[str, int]]:
+        """Rows of a Parquet file and the `stats` it was written with."""
+        with self.open_input(name) as file:
+            footer = pq.ParquetFile(file)
+            metadata = footer.schema_arrow.metadata or {}
+            return footer.metadata.num_rows, json.loads(metadata.get(b"curation.stats", b"{}"))
+
+    def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """The arrays of an .npz file. Nothing is unpickled."""
+        with np.load(io.BytesIO(self.read_bytes(name)), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+
+    def hash(self, name: str) -> tuple[int, str]:
+        """Size and sha256 of a file as it is on storage now."""
+        digest, size = hashlib.sha256(), 0
+        with self.open_input(name) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+        return size, digest.hexdigest()
+
+    def list(self, folder: str) -> dict[str, int]:
+        """The committed files in a folder and below it, with their sizes; empty when there is no such folder."""
+        filesystem, base = self._place(folder)
+        found = filesystem.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
+        cut = len(base) - len(folder)
+        return {
+            info.path[cut:]: info.size
+            for info in sorted(found, key=lambda info: str(info.path))
+            if info.type == pafs.FileType.File and not info.base_name.startswith(_TEMPORARY)
+        }
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes files; those that are gone already don't matter."""
+        for name in names:
+            filesystem, path = self._place(name)
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.delete_file(path)
+
+    def remove_folder(self, folder: str) -> None:
+        """Removes a folder with all that is in it, temporary files included."""
+        filesystem, path = self._place(folder)
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.delete_dir(path)
+
+    # ---- stages -----------------------------------------------------------------------------------------------
+
+    def marker(self, stage: str) -> Marker | None:
+        """The marker of a finished stage, or None."""
+        value = self.read_json(f"{stage}/{DONE}")
+        if value is None:
+            return None
+        return Marker(**{**value, "parts": [Part(**part) for part in value["parts"]]})
+
+    def done(self, stage: str, stage_fingerprint: str) -> Marker | None:
+        """The stage's marker when it is of this fingerprint and every file it names is there in full size."""
+        marker = self.marker(stage)
+        if marker is None or marker.fingerprint != stage_fingerprint:
+            return None
+        there: dict[str, int] = {}
+        for folder in sorted({part.name.rsplit("/", 1)[0] for part in marker.parts}):
+            there |= self.list(folder)
+        return marker if all(there.get(part.name) == part.bytes for part in marker.parts) else None
+
+    def begin(self, stage: str, folders: Iterable[str], stage_fingerprint: str) -> None:
+        """Makes a stage's folders ready: what an earlier, different version of the stage left is removed."""
+        self.remove([f"{stage}/{DONE}"])
+        if (self.read_json(f"{stage}/{STARTED}") or {}).get("fingerprint") == stage_fingerprint:
+            return
+        self.remove([f"{stage}/{STARTED}"])
+        for folder in folders:
+            self.remove_folder(folder)
+        self.write_json(f"{stage}/{STARTED}", {"stage": stage, "fingerprint": stage_fingerprint})
+
+    def finish(self, marker: Marker) -> None:
+        """Commits the marker of a stage; the last thing that a stage does."""
+        self.write_json(f"{marker.stage}/{DONE}", asdict(marker))
+
+    # ---- lock -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the run directory for one process.
+
+        The kernel's lock goes with the process that holds it, however it dies. Object stores have no such lock.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        if not self.is_local:
+            yield
+            return
+        try:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            file = Path(self.root, LOCK).open("a+")  # noqa: SIM115 (closed below, with the lock)
+        except OSError as error:
+            raise JobError(f"run_dir: {self.root}: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise RunError(f"{self.root} is in use by {holder}; wait for it or choose another run_dir") from error
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            yield

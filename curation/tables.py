@@ -1,0 +1,138 @@
+"""The schema of every table in a run directory, and the version of what they mean.
+
+`TABLE_VERSION` goes into every fingerprint: raise it when a column, or what a column means, changes, and stages
+that were done by older code are done again.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+TABLE_VERSION = 1
+
+#: One input file. `etag` is "<size>-<mtime in ns>" on file systems without one.
+SOURCES = pa.schema(
+    [
+        ("file_id", pa.int32()),
+        ("path", pa.string()),
+        ("domain", pa.string()),
+        ("source", pa.int32()),  # index into the job file's `sources`
+        ("format", pa.string()),  # parquet, jsonl, jsonl.gz, jsonl.zst
+        ("bytes", pa.int64()),
+        ("etag", pa.string()),
+        ("rows", pa.int64()),
+        ("first_doc_id", pa.int64()),
+        ("truncated", pa.bool_()),
+        ("licence", pa.string()),
+        ("facts", pa.string()),  # the job file's declared facts, as JSON
+    ]
+)
+
+#: One unit of work: `rows` rows of a file from row `first_row` on. Splits with the same `read_group` can only be
+#: read one after the other (a compressed stream, a huge row group), so one task reads them all. `start` and `stop`
+#: tell the reader where: bytes of the decompressed stream for JSONL (lines that start in [start, stop)), row group
+#: numbers for Parquet.
+SPLITS = pa.schema(
+    [
+        ("split_id", pa.int32()),
+        ("file_id", pa.int32()),
+        ("read_group", pa.int32()),
+        ("first_row", pa.int64()),
+        ("rows", pa.int64()),
+        ("first_doc_id", pa.int64()),
+        ("start", pa.int64()),
+        ("stop", pa.int64()),
+    ]
+)
+
+#: One document (every row of the input has one, also a rejected row). `content_hash` is 16 bytes, null where the
+#: row was rejected; `tokens` and `bytes` are 0 there.
+DOCUMENTS = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("domain", pa.dictionary(pa.int16(), pa.string())),
+        ("tokens", pa.int32()),
+        ("bytes", pa.int32()),  # of the text in UTF-8
+        ("content_hash", pa.binary(16)),
+        ("language", pa.string()),
+        ("quality", pa.float32()),  # in [0, 1]; null where there is none
+        ("keep", pa.bool_()),
+        ("drop_reason", pa.string()),
+    ]
+)
+
+#: One rejected row. `row` counts from 0 in its file, blank lines of JSONL left out.
+REJECTED = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("path", pa.string()),
+        ("row", pa.int64()),
+        ("reason", pa.string()),
+    ]
+)
+
+#: The beginning of the text of a random sample of the kept documents.
+EXCERPTS = pa.schema([("doc_id", pa.int64()), ("text", pa.large_string())])
+
+#: One document dropped as a copy.
+DUPLICATES = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("kept_doc_id", pa.int64()),
+        ("method", pa.string()),
+        ("similarity", pa.float32()),
+    ]
+)
+
+#: One kept document's nearest centroid. Cosine similarities to it and to the next one; `second_similarity` is
+#: null where there is only one cluster.
+ASSIGNMENTS = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("cluster", pa.int32()),
+        ("similarity", pa.float32()),
+        ("second_similarity", pa.float32()),
+    ]
+)
+
+#: One cluster. `coherence` is the mean simplified silhouette of its documents, in [-1, 1].
+CLUSTERS = pa.schema(
+    [
+        ("cluster", pa.int32()),
+        ("documents", pa.int64()),
+        ("tokens", pa.int64()),
+        ("mean_similarity", pa.float64()),
+        ("coherence", pa.float64()),
+        ("medoids", pa.list_(pa.int64())),
+        ("terms", pa.list_(pa.string())),
+    ]
+)
+
+#: One cell: cluster x domain. `epochs` is realised over available tokens.
+ALLOCATION = pa.schema(
+    [
+        ("cluster", pa.int32()),
+        ("domain", pa.string()),
+        ("available_documents", pa.int64()),
+        ("available_tokens", pa.int64()),
+        ("target_tokens", pa.float64()),
+        ("realised_tokens", pa.int64()),
+        ("epochs", pa.float64()),
+        ("clipped", pa.bool_()),
+    ]
+)
+
+#: One draw. `repetition` counts a document's draws from 0, `position` is the draw's row in the whole output.
+SCHEDULE = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("repetition", pa.int16()),
+        ("position", pa.int64()),
+        ("shard", pa.int32()),
+    ]
+)
+
+
+def embeddings(dimensions: int) -> pa.Schema:
+    """The schema of `embeddings`: unit vectors of `dimensions` float16 values."""
+    return pa.schema([("doc_id", pa.int64()), ("embedding", pa.list_(pa.float16(), dimensions))])

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.sampling.preference import preference
+
+from .corpora import corpora
+
+exponents = st.floats(0, 1)
+
+
+@given(corpora, exponents)
+def test_sums_to_one_and_gives_nothing_to_empty_cells(corpus, exponent):
+    share = preference(corpus.cell_tokens, exponent)
+    assert share.sum() == pytest.approx(1, abs=1e-12)
+    assert np.array_equal(share > 0, corpus.cell_tokens > 0)
+
+
+@given(corpora, exponents)
+def test_clusters_share_by_a_power_of_their_size(corpus, exponent):
+    sizes = corpus.cell_tokens.sum(axis=1)
+    share = preference(corpus.cell_tokens, exponent).sum(axis=1)[sizes > 0]
+    power = sizes[sizes > 0] ** exponent
+    assert share == pytest.approx(power / power.sum(), rel=1e-12)
+
+
+@given(corpora, exponents)
+def test_inside_a_cluster_domains_share_as_they_are(corpus, exponent):
+    tokens = corpus.cell_tokens
+    share = preference(tokens, exponent)
+    for c in np.flatnonzero(tokens.sum(axis=1)):
+        assert share[c] / share[c].sum() == pytest.approx(tokens[c] / tokens[c].sum(), rel=1e-12)
+
+
+def test_the_two_ends():
+    tokens = np.array([[30, 0], [0, 0], [5, 5]])
+    assert preference(tokens, 0.0).tolist() == [[0.5, 0], [0, 0], [0.25, 0.25]]
+    assert preference(tokens, 1.0) == pytest.approx(tokens / 40)
+
+
+@pytest.mark.parametrize("tokens", [np.zeros((2, 2), int), np.array([3]), np.array([[-1]]), np.zeros((0, 1), int)])
+def test_tables_without_meaning_are_refused(tokens):
+    with pytest.raises(ValueError, match="tokens"):
+        preference(tokens, 0.0)
+
+
+@pytest.mark.parametrize("exponent", [-0.1, 1.1, float("nan")])
+def test_exponents_out_of_range_are_refused(exponent):
+    with pytest.raises(ValueError, match="exponent"):
+        preference(np.array([[1]]), exponent)

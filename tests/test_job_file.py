@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from curation.config import Job
+from curation.errors import JobError
+from curation.job_file import dump_job, load_job, parse_job, parse_yaml
+
+BASE = "run_dir: out\nsources: [{domain: web, path: data/}]\n"
+
+
+def write(tmp_path, text):
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def fault(tmp_path, text, *overrides):
+    with pytest.raises(JobError) as caught:
+        load_job(write(tmp_path, text), list(overrides))
+    return str(caught.value)
+
+
+def test_defaults_are_written_out_and_read_back(tmp_path):
+    job = load_job(write(tmp_path, BASE))
+    again = load_job(write(tmp_path, dump_job(job)))
+    assert again == job
+    assert "tolerance: 0.0001" in dump_job(job)
+
+
+def test_the_schema_describes_every_key():
+    def walk(node, path):
+        for name, field in node.get("properties", {}).items():
+            assert field.get("description"), f"{path}.{name} has no description"
+
+    schema = Job.model_json_schema()
+    walk(schema, "job")
+    for name, section in schema["$defs"].items():
+        walk(section, name)
+    json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BASE + "samplin: {clip: 3}", "samplin: unknown key; did you mean 'sampling'"),
+        (BASE + "sampling: {clp: 3}", "sampling.clp: unknown key; did you mean 'clip'"),
+        (BASE + "sampling: {budget: {epoch: 1}}", "sampling.budget.epoch: unknown key; did you mean 'epochs'"),
+        (BASE + "sampling: {clip: 0}", "sampling.clip: input should be greater than or equal to 1 (it is 0)"),
+        (BASE + "sampling: {clip: true}", "sampling.clip: true is not a value for this key"),
+        (BASE + "sampling: {clip: 2.5}", "sampling.clip"),
+        (BASE + "sampling: {order: random}", "sampling.order: input should be 'general_to_specific'"),
+        (BASE + "sampling: {budget: {epochs: 1, tokens: 5}}", "either epochs or tokens"),
+        (BASE + "sampling: {budget: {}}", "either epochs or tokens"),
+        (BASE + "sampling: {budget: {epochs: 6}}", "raise the clip or lower the budget"),
+        (BASE + "sampling: {budget: {epochs: .inf}}", "sampling.budget.epochs"),
+        (BASE + "sampling: {order: curriculum}", "needs quality.column"),
+        (BASE + "quality: {column: q, scale: [5, 0]}", "worst < best"),
+        (BASE + "embedding: {precision: fp8}", "embedding.precision"),
+        (BASE + "clustering: {fit_rows: some}", "clustering.fit_rows"),
+        (BASE + "run_dir: twice", "stands twice"),
+        ("sources: [{domain: web, path: x}]", "run_dir: missing"),
+        ("run_dir: x", "sources: missing"),
+        ("run_dir: x\nsources: []", "sources: "),
+        ("run_dir: x\nsources: [{path: x}]", "sources.0.domain: missing"),
+        ("run_dir: x\nsources: [{domain: a, path: x, keep_columns: [text]}]", "a column of every shard"),
+        ("run_dir: x\nsources: [{domain: a, path: x, weight: 1}, {domain: a, path: y, weight: 2}]", "different weights"),
+        ("run_dir: [", "not valid YAML"),
+        ("just words", "a mapping of keys"),
+        ("", "a mapping of keys"),
+        ("a: &x [1]\nb: *x", "aliases"),
+        ("d: 2024-99-99", "not valid YAML"),
+        ("x: " + "[" * 5000, "nested too deeply"),
+        ("run_dir: !!python/object/apply:os.system [ls]", "not valid YAML"),
+    ],
+)
+def test_a_fault_names_its_key(tmp_path, text, said):
+    assert said in fault(tmp_path, text)
+
+
+def test_all_faults_are_named_at_once(tmp_path):
+    message = fault(tmp_path, BASE + "sampling: {clp: 1}\nembedding: {max_tokens: 0}")
+    assert len(message.splitlines()) == 2
+
+
+def test_overrides(tmp_path):
+    path = write(tmp_path, BASE)
+    job = load_job(path, ["sampling.clip=3", "sampling.budget.tokens=100", "sources.0.weight=2.5", "seed=7"])
+    assert (job.sampling.clip, job.sampling.budget.tokens, job.sampling.budget.epochs) == (3, 100, None)
+    assert (job.sources[0].weight, job.seed) == (2.5, 7)
+
+
+@pytest.mark.parametrize("override", ["clip", "=3", "sources.5.weight=1", "sources.x=1", "run_dir.deep=1"])
+def test_a_wrong_override_is_named(tmp_path, override):
+    assert f"--set {override}" in fault(tmp_path, BASE, override)
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(JobError, match="No such file"):
+        load_job("/nowhere/job.yaml")
+
+
+def test_values_keep_their_types():
+    job = parse_job(parse_yaml(BASE + "clustering: {fit_rows: 10_000, tolerance: 1.0e-3}", "x"), "x")
+    assert (job.clustering.fit_rows, job.clustering.tolerance) == (10_000, 1e-3)

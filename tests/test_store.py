@@ -21,19 +21,23 @@ def test_a_part_knows_its_size_and_hash(store):
     assert store.list("a") == {"a/b.bin": 5}
 
 
-def test_a_failed_write_leaves_nothing(store):
-    with pytest.raises(ValueError, match="half"), store.create("a/b.bin") as sink:
+def write_half(store, name):
+    with store.create(name) as sink:
         sink.write(b"half of it")
         raise ValueError("half")
+
+
+def test_a_failed_write_leaves_nothing(store):
+    with pytest.raises(ValueError, match="half"):
+        write_half(store, "a/b.bin")
     assert store.list("a") == {}
     assert not list(os.scandir(f"{store.root}/a"))
 
 
 def test_a_failed_overwrite_keeps_the_old_file(store):
     store.write_bytes("b.bin", b"old")
-    with pytest.raises(ValueError, match="half"), store.create("b.bin") as sink:
-        sink.write(b"new")
-        raise ValueError("half")
+    with pytest.raises(ValueError, match="half"):
+        write_half(store, "b.bin")
     assert store.read_bytes("b.bin") == b"old"
 
 
@@ -52,7 +56,7 @@ def test_same_arrays_same_bytes(store):
 
 
 def test_arrays_are_never_unpickled(store):
-    with pytest.raises(ValueError, match="[Oo]bject"):
+    with pytest.raises(ValueError, match="bject"):
         store.write_arrays("x.npz", {"a": np.array([{}], dtype=object)})
 
 

@@ -1,6 +1,6 @@
 """What the `clusters` table says of each cluster: how well it hangs together, its medoids, and its terms.
 
-Coherence is the simplified silhouette (Hruschka, de Castro and Campello 2004): the distance to the own centroid
+Coherence is the simplified silhouette (Hruschka, Campello and de Castro 2004): the distance to the own centroid
 against that to the next one, which the assignment knows already. Sums over splits are kept in fixed point, as
 integers of 2^-30, and medoids are merged by (similarity, doc_id), so that the splits can't matter.
 

@@ -84,6 +84,6 @@ def _draw(sample: torch.Tensor, clusters: int, seed: int) -> NDArray[np.int64]:
 
 def _distances(sample: torch.Tensor, lengths: NDArray[np.int32], candidates: NDArray[np.int64]) -> NDArray[np.int32]:
     """Squared distances of candidates to all rows, int32[candidates, m], exact: at most 2^26."""
-    with full_precision():
-        products = (sample[torch.from_numpy(candidates)] @ sample.T).to(torch.int32).numpy()
+    with full_precision():  # the sample on the left: about 1.5 times as fast as on the right
+        products = (sample @ sample[torch.from_numpy(candidates)].T).to(torch.int32).T.contiguous().numpy()
     return np.asarray(lengths[candidates][:, None] + lengths[None, :] - 2 * products, np.int32)

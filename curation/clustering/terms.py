@@ -27,8 +27,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-#: Characters of an excerpt that are looked at. A hundred words of many documents say more than all words of a few.
-CHARACTERS = 600
+#: Characters of an excerpt that are looked at. Some 150 words of many documents say more than all words of a few.
+CHARACTERS = 1000
 
 #: Letters of the longest word; longer ones are encoded data.
 _LONGEST = 30
@@ -70,7 +70,7 @@ def salient_terms(texts: list[str], cluster: NDArray[np.int32], clusters: int, t
     """The terms that set each cluster apart.
 
     Args:
-        texts: excerpts; the first 600 characters of each are looked at.
+        texts: excerpts; the first 1,000 characters of each are looked at.
         cluster: int32[len(texts)], in [0, clusters).
         clusters: K.
         top: most terms a cluster.

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 
 from curation.clustering.assign import nearest, similarity_to
 from curation.clustering.update import MOST_ROWS, add_rows, centroids_from_sums, inertia, move_rows, objective
-from curation.clustering.vectors import as_tensor, first_of_each, norms, unit
+from curation.clustering.vectors import as_tensor, first_of_each, unit
 from curation.errors import RunError
 
-#: A row this near to its centroid is that centroid's own vector: 1 - cos of two unit vectors that differ by the
-#: rounding of float32 is about 2^-49.
-_SAME = 2.0**-40
+#: Unit vectors that differ by no more than this are the same as far as float16 can tell.
+_SAME = 2.0**-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +176,9 @@ def fit(
 ) -> FitState:
     """Spherical K-Means (Dhillon and Modha 2001) from first centroids.
 
-    Stops when an iteration lowers the inertia by less than `tolerance` times it, or moves no centroid (then no
-    label would change either; unlike the labels, the centroids are known after a resume too), unless empty
-    clusters were re-seeded in it.
+    Stops when an iteration lowers the inertia by no more than `tolerance` times it, or moves no centroid (then no
+    label would change either; unlike the labels, the centroids are known after a resume too). An iteration that
+    re-seeds empty clusters is not the last one, unless the one before it did so too and that was worth no more.
 
     Args:
         step: `RowBlock.step` over all actors, added up.
@@ -219,13 +218,13 @@ def _iterate(
     moved = centroids_from_sums(result.sums, result.counts, state.centroids)
     centroids, reseeded = _reseed(moved, result.counts, state.centroids, worst)
     value = objective(result.sums)
-    still = reseeded == 0 and np.array_equal(centroids, state.centroids)
-    small = False
-    if state.history and reseeded == 0:
+    done = np.array_equal(centroids, state.centroids)
+    if state.history:
         before = inertia(state.history[-1].objective, documents)
-        small = before - inertia(value, documents) < tolerance * before
+        small = before - inertia(value, documents) <= tolerance * before
+        done = done or (small and (reseeded == 0 or state.history[-1].reseeded > 0))
     entry = Iteration(value, result.changed, reseeded)
-    return FitState(centroids, state.iteration + 1, (*state.history, entry), still or small)
+    return FitState(centroids, state.iteration + 1, (*state.history, entry), done)
 
 
 def _reseed(
@@ -236,15 +235,16 @@ def _reseed(
 ) -> tuple[NDArray[np.float32], int]:
     """Puts the centroids of empty clusters on the rows that fit worst, each on another vector.
 
-    A row that is on its centroid already is no use. So with fewer different vectors than clusters some clusters
-    stay empty, and the fit still ends.
+    A row on which there is a centroid already is no use: it would take nothing but that centroid's rows. So with
+    fewer different vectors than clusters some clusters stay empty, and the fit still ends.
     """
     empty = np.flatnonzero(counts == 0)
     if not len(empty):
         return centroids, 0
-    found = merge_worst([worst(labelled_by, len(empty))], len(empty))
-    useful = np.flatnonzero(found.similarity < (1 - _SAME) * norms(found.rows))
-    seeded = empty[: len(useful)]
+    found = merge_worst([worst(labelled_by, len(empty))], len(empty)).rows
+    seeds = unit(found)
+    apart = np.abs(seeds - centroids[nearest(found, centroids)]).max(axis=1) > _SAME
+    seeded = empty[: np.count_nonzero(apart)]
     result = centroids.copy()
-    result[seeded] = unit(found.rows[useful])
+    result[seeded] = seeds[apart][: len(seeded)]
     return result, len(seeded)

@@ -94,7 +94,7 @@ def pair_dots(rows: torch.Tensor, row: torch.Tensor, others: torch.Tensor, other
 def norms(matrix: NDArray[np.float16] | NDArray[np.float64]) -> NDArray[np.float64]:
     """The Euclidean length of each row, float64[n], in a fixed order of additions."""
     wide = torch.from_numpy(matrix.astype(np.float64))
-    return np.sqrt(fold(wide * wide).numpy())
+    return np.asarray(np.sqrt(fold(wide * wide).numpy()), np.float64)
 
 
 def unit(rows: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -21,20 +21,14 @@ SUFFIX = ".parquet"
 ROW_GROUP, ROW_GROUP_BYTES = 1024, 1 << 30
 
 
-def schema(carried: Mapping[str, pa.DataType], with_id: bool) -> pa.Schema:
-    """The columns of a shard.
-
-    Args:
-        carried: type of each column that the job keeps.
-        with_id: whether the sources name an id column.
-    """
+def schema(carried: Mapping[str, pa.DataType]) -> pa.Schema:
+    """The columns of a shard; `carried` are those that come from the sources as they are, with their types."""
     fields = [
         ("text", pa.string()),
         ("doc_id", pa.int64()),
         ("domain", pa.string()),
         ("cluster", pa.int32()),
         ("repetition", pa.int16()),
-        *([("id", pa.string())] if with_id else []),
         *carried.items(),
     ]
     return pa.schema(fields)

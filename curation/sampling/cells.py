@@ -4,9 +4,10 @@ A cell is one cluster within one domain: the documents that mean the same and co
 planning happens on a table of cells (a few ten thousand numbers), whatever the number of documents. Documents
 carry the flattened index `cell = cluster * D + domain`, so a [C, D] table and its `ravel()` are the same thing.
 
-Totals are summed by `np.bincount`, whose weights are float64. Token counts are integers and a block's sum stays
-far below 2^53, so every such sum is exact and does not depend on the order of the documents; blocks are added as
-int64. Cost: about 5 ns a document, tens of MiB of temporary memory.
+Totals are summed by `np.bincount`, whose weights are float64. Token counts are integers, and the sum of a block of
+two million documents stays below 2^53 (unless they are drawn for 4 billion tokens each), so every such sum is exact
+and does not depend on the order of the documents; blocks are added as int64. Cost: about 15 ns a document, tens of
+MiB of temporary memory.
 """
 
 from __future__ import annotations

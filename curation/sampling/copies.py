@@ -112,12 +112,13 @@ def _rates(lengths: NDArray[np.int64], wanted: float, clip: int, quality: NDArra
     """r_i of a cell's documents: float64[n], at most the clip, whole numbers exact, sum(r_i * t_i) = wanted."""
     if not len(lengths):
         raise ValueError(f"{wanted:g} tokens are to be drawn from a cell without documents")
+    even = wanted / int(lengths.sum())
+    if even > clip * (1 + ROUNDING):
+        raise ValueError(f"{wanted:g} tokens are more than a cell can give at clip {clip}")
     if quality is None:
-        rates = np.full(len(lengths), wanted / int(lengths.sum()))
+        rates = np.full(len(lengths), even)
     else:
         rates = _rates_by_quality(lengths, wanted, clip, quality)
-    if rates.max() > clip * (1 + ROUNDING):
-        raise ValueError(f"{wanted:g} tokens are more than a cell can give at clip {clip}")
     nearest = np.rint(rates)
     rates = np.where(np.abs(rates - nearest) <= WHOLE * (1 + rates), nearest, rates)
     return rates.clip(max=clip)

@@ -21,6 +21,8 @@ from curation.errors import InputError
 from curation.sources.find import open_input
 
 BLOCK = 4 << 20
+#: Bytes a read behind the place where the caller expects to stop.
+OVERHANG = 256 << 10
 #: Bytes a read of a compressed stream; what is decoded again byte by byte after damage.
 PIECE = 64 << 10
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -46,7 +48,7 @@ def plain_blocks(path: str, start: int, stop: int) -> Iterator[bytes]:
             file.seek(start)
             at = start
             while True:
-                wanted = stop - at if at < stop else BLOCK
+                wanted = stop - at if at < stop else OVERHANG
                 block = file.read(min(max(wanted, len(BYTE_ORDER_MARK)), BLOCK))
                 if not block:
                     return
@@ -68,8 +70,9 @@ def stream_blocks(path: str, format: str) -> Iterator[bytes]:
     whole = 0
     while not damage:
         pieces: list[bytes] = []
-        try:
-            pieces.extend(islice(source, BLOCK // PIECE))
+        try:  # pieces that came before an error must be kept, so they are appended one by one
+            for piece in islice(source, BLOCK // PIECE):
+                pieces.append(piece)
         except DamagedStream as error:
             damage = str(error)
             pieces.append(_last_bytes(path, format, whole + len(pieces)))
@@ -113,7 +116,7 @@ def _last_bytes(path: str, format: str, whole: int) -> bytes:
     last: list[bytes] = []
     with suppress(DamagedStream):
         for piece in islice(_pieces(path, format, chain(repeat(PIECE, whole), repeat(1, PIECE))), whole, None):
-            last.append(piece)  # noqa: PERF402  (what came before the error must be kept)
+            last.append(piece)
     return b"".join(last)
 
 

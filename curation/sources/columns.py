@@ -18,14 +18,12 @@ from curation.config import Source
 from curation.errors import JobError
 
 
-def carried_schema(
-    sources: Sequence[Source], files: Iterable[tuple[int, str, pa.Schema | None]]
-) -> dict[str, pa.DataType]:
+def carried_schema(sources: Sequence[Source], files: Iterable[tuple[int, pa.Schema | None]]) -> dict[str, pa.DataType]:
     """The type in the shards of every column that is carried.
 
     Args:
         sources: the sources of the job file.
-        files: (index of the source, format, Arrow schema of a Parquet file or None) of every input file.
+        files: (index of the source, Arrow schema of a Parquet file or None for JSONL) of every input file.
 
     Returns:
         `id` (a string) if any source names an id column, then the kept columns in the order of the job file.
@@ -34,10 +32,9 @@ def carried_schema(
         JobError: a column of nested type would have to become a string.
     """
     types: dict[str, dict[Any, int]] = {name: {} for source in sources for name in source.keep_columns}
-    for index, format_, schema in files:
+    for index, schema in files:
         for name in sources[index].keep_columns:
-            from_parquet = format_ == "parquet" and schema is not None
-            type_ = plain_type(schema.field(name).type) if from_parquet else pa.string()
+            type_ = pa.string() if schema is None else plain_type(schema.field(name).type)
             if not pt.is_null(type_):  # a column of nothing but nulls goes with any type
                 types[name].setdefault(type_, index)
     carried = {name: _common_type(name, found) for name, found in types.items()}

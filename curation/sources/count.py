@@ -84,10 +84,8 @@ def count_range(path: str, start: int, stop: int, split_bytes: int) -> list[Cut]
     """
     origin = max(start - 1, 0)
     tally = _Tally(split_bytes)
-    for starts, unfinished in _row_starts(plain_blocks(path, origin, stop), origin):
+    for starts, _ in _row_starts(plain_blocks(path, origin, stop), origin, stop):
         tally.add(starts[(starts >= start) & (starts < stop)])
-        if unfinished >= stop:
-            break
     return [replace(cut, group=group) for group, cut in enumerate(tally.cuts())]
 
 
@@ -157,12 +155,15 @@ class _Tally:
         ]
 
 
-def _row_starts(blocks: Iterable[bytes], origin: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+def _row_starts(
+    blocks: Iterable[bytes], origin: int, stop: int | None = None
+) -> Iterator[tuple[NDArray[np.int64], int]]:
     """Finds the lines that hold more than white space.
 
     Args:
         blocks: the file from byte `origin` on; if that is not 0, what comes before the first newline is left out.
         origin: see above.
+        stop: no more blocks are taken once all rows that start before this byte are found.
 
     Yields:
         For each block: the bytes at which rows start that were found in it (int64, ascending, each row once), and
@@ -187,11 +188,11 @@ def _row_starts(blocks: Iterable[bytes], origin: int) -> Iterator[tuple[NDArray[
             unfinished = at + int(starts[-1])
         at += len(block)
         yield np.concatenate(found).astype(np.int64) if found else _NO_STARTS, unfinished
+        if stop is not None and at >= stop and not (blank and unfinished < stop):
+            return
 
 
-def _whole_and_last(
-    block: bytes, data: NDArray[np.uint8], starts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], bool]:
+def _whole_and_last(block: bytes, data: NDArray[np.uint8], starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
     """Those of a block's line starts at which a row starts, and whether the last line is blank so far."""
     last = int(starts[-1])
     inside = starts if last < len(data) else starts[:-1]

@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from curation.config import Source
 from curation.errors import InputError, JobError
+from curation.sources.globbing import glob, is_hidden, is_magic, names_below
 
 #: Suffix of a file's name, in lower case, to format.
 FORMATS = {".parquet": "parquet", ".pq": "parquet"} | {
@@ -135,10 +135,8 @@ def _resolve(pattern: str, key: str) -> list[tuple[str, int, str]]:
         place = _place(pattern)
         with _reaching(pattern):
             info = place.filesystem.get_file_info(place.inner)
-            if info.type == FileType.NotFound:
-                matched = _glob(place.filesystem, place.inner)
-            else:
-                matched = [info]
+            named = info.type != FileType.NotFound
+            matched = [info] if named else glob(place.filesystem, place.inner)
             if not matched:
                 raise JobError(_no_match(place, pattern))
             inside = [file for info in matched for file in _files_of(place.filesystem, info)]
@@ -146,7 +144,7 @@ def _resolve(pattern: str, key: str) -> list[tuple[str, int, str]]:
         raise JobError(f"{key}: {error}") from error
     usable = [(place.full(file.path), file.size, _etag(file)) for file in inside if _format(file.path)]
     if not usable:
-        if info.type != FileType.NotFound and info.type != FileType.Directory:
+        if named and info.type != FileType.Directory:
             raise JobError(f"{key}: {pattern}: {_why_unusable(info)}")
         other = f" (there is {inside[0].base_name}, for example)" if inside else ""
         raise JobError(f"{key}: {pattern} holds no file whose name ends in {', '.join(FORMATS)}{other}")
@@ -163,54 +161,17 @@ def _why_unusable(info: Any) -> str:
 
 def _files_of(filesystem: Any, info: Any) -> Iterator[Any]:
     """A file itself, or every file below a folder that isn't hidden."""
-    if info.type != FileType.Directory:
+    if info.type == FileType.File:
         yield info
-        return
-    for file in filesystem.get_file_info(FileSelector(info.path, recursive=True)):
-        if file.type == FileType.File and not any(map(_hidden, _names_below(file.path, info.path))):
-            yield file
-
-
-def _glob(filesystem: Any, pattern: str) -> list[Any]:
-    """What a glob matches, files and folders. Folders are listed level by level, and as a whole only for `**`."""
-    parts = pattern.split("/")
-    for depth, part in enumerate(parts):  # a name with glob characters that exists is a name
-        if _is_magic(part) and not _exists(filesystem, "/".join(parts[: depth + 1])):
-            break
-    else:
-        return []
-    folders = ["/".join(parts[:depth]) or "/"[: pattern.startswith("/")]]
-    matched: list[Any] = []
-    for depth in range(depth, len(parts)):
-        deep = parts[depth] == "**"
-        wanted = parts[depth:] if deep else parts[depth : depth + 1]
-        matched = [
-            info
-            for folder in folders
-            for info in filesystem.get_file_info(FileSelector(folder, recursive=deep, allow_not_found=True))
-            if _fits(_names_below(info.path, folder), wanted)
-        ]
-        if deep:
-            break
-        folders = [info.path for info in matched if info.type == FileType.Directory]
-    return matched
-
-
-def _fits(names: list[str], parts: list[str]) -> bool:
-    """Whether the names of a path match the parts of a glob. Only a part that begins alike matches a hidden name."""
-    if not parts:
-        return not names
-    if parts[0] == "**":
-        visible = next((i for i, name in enumerate(names) if _hidden(name)), len(names))
-        return any(_fits(names[i:], parts[1:]) for i in range(visible + 1))
-    if not names or (_hidden(names[0]) and parts[0][0] not in (names[0][0], "[")):
-        return False
-    return fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
+    elif info.type == FileType.Directory:
+        for file in filesystem.get_file_info(FileSelector(info.path, recursive=True)):
+            if file.type == FileType.File and not any(map(is_hidden, names_below(file.path, info.path))):
+                yield file
 
 
 def _no_match(place: _Place, pattern: str) -> str:
     """Says that nothing matches, and how far down the path is right."""
-    if _is_magic(place.inner):
+    if is_magic(place.inner):
         return f"{pattern} matches nothing"
     parent, _, name = place.inner.rpartition("/")
     if place.filesystem.get_file_info(parent or "/").type != FileType.Directory:
@@ -275,19 +236,3 @@ def _format(path: str) -> str | None:
 
 def _etag(info: Any) -> str:
     return f"{info.size}-{info.mtime_ns or 0}"
-
-
-def _names_below(path: str, folder: str) -> list[str]:
-    return path.removeprefix(folder).strip("/").split("/")
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "_"))
-
-
-def _is_magic(part: str) -> bool:
-    return any(character in part for character in "*?[")
-
-
-def _exists(filesystem: Any, inner: str) -> bool:
-    return bool(filesystem.get_file_info(inner).type != FileType.NotFound)

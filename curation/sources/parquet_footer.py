@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -75,8 +76,7 @@ def check_columns(path: str, schema: Any, source: Source, index: int, quality_co
     text = _type_of(path, schema, source.text_column, f"sources.{index}.text_column")
     if not _holds_text(text):
         raise JobError(
-            f"sources.{index}.text_column: {source.text_column!r} in {path} is of type {text}: "
-            "name a column of strings"
+            f"sources.{index}.text_column: {source.text_column!r} in {path} is of type {text}: name a column of strings"
         )
     if source.id_column is not None:
         key = f"sources.{index}.id_column"
@@ -120,7 +120,7 @@ def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:
         if size > 2 * split_bytes and rows > 1:
             pieces = min(rows, -(-size // split_bytes))
             bounds = [first_row + rows * piece // pieces for piece in range(pieces + 1)]
-            cuts.extend(Cut(a, b - a, number, number + 1, group) for a, b in zip(bounds, bounds[1:], strict=False))
+            cuts.extend(Cut(a, b - a, number, number + 1, group) for a, b in pairwise(bounds))
             group += 1
             run_start = number + 1
         else:

@@ -191,7 +191,7 @@ class Gang:
                     answers.append(ray.get(reference))
                     break
                 except ray.exceptions.RayActorError as error:
-                    if attempt == workers.RETRIES:
+                    if attempt == workers.RETRIES or workers.died_starting(error):
                         text = f"a K-Means actor was lost {attempt + 1} times: {workers.cause_of(error)}"
                         raise RunError(text) from error
                     self._actors[index] = self._start(self._names[index])

@@ -22,7 +22,7 @@ from curation.config import Job
 from curation.counter_rng import uniform
 from curation.errors import InputError
 from curation.sources.find import InputFile
-from curation.sources.read import Columns, Rows, Split, read_splits
+from curation.sources.rows import Columns, Rows, Split
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import (
     Receipt,
@@ -59,9 +59,7 @@ def work(run: Run) -> Result:
         if stats.get("rejected", 0) > limit:
             raise InputError(_too_many(run, stats["rejected"], total))
 
-    result = map_splits(
-        run, "documents", "documents", describe, total, sides=("excerpts", "rejected"), seen=check
-    )
+    result = map_splits(run, "documents", "documents", describe, total, sides=("excerpts", "rejected"), seen=check)
     check(result.stats)
     if result.stats.get("kept", 0) == 0:
         raise InputError("no document is left: all rows of the sources were rejected, or there are none")
@@ -77,7 +75,7 @@ def describe(store: Store, job: Job, item: WorkItem, total: int) -> list[Receipt
     for group in item.groups:
         file = item.files[group[0].file_id]
         columns = Columns(job.sources[file.source].text_column, quality=job.quality.column)
-        for split, rows in read_splits(file, list(group), columns, allow_truncated=job.rows.allow_truncated):
+        for split, rows in item.read(group, columns):
             receipts.append(_describe_split(store, job, file, split, rows, total))
     return receipts
 

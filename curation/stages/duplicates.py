@@ -62,9 +62,7 @@ def drop_copies(bucket: int, store: Store, names: list[str], buckets: int) -> Pa
     return store.write_table(part_name("duplicates", bucket), pa.table(arrays, schema=tables.DUPLICATES))
 
 
-def copies_of(
-    doc_id: NDArray[np.int64], hashes: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def copies_of(doc_id: NDArray[np.int64], hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The documents that share a hash with a lower doc_id, ascending, and that lowest doc_id for each.
 
     Args:

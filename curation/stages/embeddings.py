@@ -25,7 +25,7 @@ from curation.config import Job
 from curation.embedding.create import create_encoder
 from curation.embedding.encoder import Encoded, NonFiniteVector
 from curation.errors import CurationError, RunError
-from curation.sources.read import Columns, Split, read_splits
+from curation.sources.rows import Columns, Split
 from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents, kept_documents
@@ -165,8 +165,7 @@ class EncoderActor:
         for group in item.groups:
             file = item.files[group[0].file_id]
             columns = Columns(self._job.sources[file.source].text_column)
-            truncated = self._job.rows.allow_truncated
-            for split, rows in read_splits(file, list(group), columns, allow_truncated=truncated):
+            for split, rows in item.read(group, columns):
                 try:
                     receipts.append(self._commit(split, rows.table["text"]))
                 except NonFiniteVector as error:

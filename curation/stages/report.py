@@ -20,7 +20,7 @@ SUMMARY = "report/summary.json"
 
 def settings(job: Job) -> dict[str, Any]:
     """What the summary depends on besides the tables."""
-    return {"sampling": job.sampling.model_dump(), "domains": job.domains}
+    return job.model_dump(mode="json", exclude={"resources", "run_dir"})
 
 
 def work(run: Run) -> Result:
@@ -28,7 +28,9 @@ def work(run: Run) -> Result:
     return Result([run.store.write_json(SUMMARY, summarise(run.store, run.job))])
 
 
-STAGE = Stage("report", ("report",), ("sources", "documents", "duplicates", "clusters", "plan", "shards"), settings, work)
+STAGE = Stage(
+    "report", ("report",), ("sources", "documents", "duplicates", "clusters", "plan", "shards"), settings, work
+)
 
 
 def summarise(store: Store, job: Job) -> dict[str, Any]:

@@ -9,6 +9,7 @@ holds. `index.json` is written when all shards are there, and the spilled files 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,9 @@ from numpy.typing import NDArray
 from curation.config import Job
 from curation.output import parquet
 from curation.sources.columns import carried_schema, conform
-from curation.sources.count import parquet_schema
 from curation.sources.find import InputFile
-from curation.sources.read import Columns, Rows, Split, read_splits
+from curation.sources.parquet_footer import open_parquet
+from curation.sources.rows import Columns, Rows, Split
 from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.plan import SHARDS
@@ -37,6 +38,9 @@ from curation.stages.splits import (
 from curation.store import Part, Store
 
 INDEX, SPILL = "shards/index.json", "spill"
+
+#: Columns of a shard that the run makes; the others come from the sources.
+OWN_COLUMNS = ("text", "doc_id", "domain", "cluster", "repetition")
 
 #: UTF-8 bytes of text that a group of shards holds, about: what a task of the second pass has in memory.
 GROUP_BYTES = 1 << 28
@@ -109,14 +113,19 @@ def group_shards(listed: pa.Table) -> list[Group]:
     ]
 
 
-def shard_columns(run: Run, files: dict[int, InputFile]) -> pa.Schema:
+def shard_columns(run: Run, files: Mapping[int, InputFile]) -> pa.Schema:
     """The columns of the shards, from the job and the types that the Parquet sources give the kept columns."""
-    keeping = [file for file in files.values() if run.job.sources[file.source].keep_columns]
-    inputs = [file for file in keeping if file.format == "parquet"]
+    keeping = {index for index, source in enumerate(run.job.sources) if source.keep_columns}
+    inputs = [file for file in files.values() if file.format == "parquet" and file.source in keeping]
     schemas = {file.path: schema for file, schema in workers.map_items(inputs, parquet_schema)}
-    found = [(file.source, file.format, schemas.get(file.path)) for file in keeping]
-    carried = carried_schema(run.job.sources, found)
-    return parquet.schema(carried, any(source.id_column for source in run.job.sources))
+    found = [(file.source, schemas.get(file.path)) for file in files.values()]
+    return parquet.schema(carried_schema(run.job.sources, found))
+
+
+def parquet_schema(file: InputFile) -> pa.Schema:
+    """The Arrow schema of a Parquet file."""
+    with open_parquet(file.path) as opened:
+        return opened.schema_arrow.remove_metadata()
 
 
 # ---- first pass: split by split -------------------------------------------------------------------------------
@@ -142,7 +151,7 @@ def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bound
         file = item.files[group[0].file_id]
         source = job.sources[file.source]
         wanted = Columns(source.text_column, source.id_column, tuple(source.keep_columns))
-        for split, rows in read_splits(file, list(group), wanted, allow_truncated=job.rows.allow_truncated):
+        for split, rows in item.read(group, wanted):
             drawn = drawn_rows(store, file, split, rows, columns)
             with store.create(spill_name(split.split_id)) as sink:
                 write_spill(sink, drawn, bounds)
@@ -154,7 +163,8 @@ def drawn_rows(store: Store, file: InputFile, split: Split, rows: Rows, columns:
     assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
     doc_id = plan["doc_id"].to_numpy()
     own = np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)
-    text = conform(rows.table, columns).take(pa.array(doc_id - split.first_doc_id))
+    carried = {field.name: field.type for field in columns if field.name not in OWN_COLUMNS}
+    text = conform(rows.table, carried).take(pa.array(doc_id - split.first_doc_id))
     given = {
         "doc_id": plan["doc_id"],
         "domain": pa.array([file.domain] * len(doc_id), pa.string()),
@@ -250,4 +260,3 @@ def index_of(job: Job, columns: pa.Schema, listed: pa.Table, parts: list[Part]) 
         **totals,
         "shards": shards,
     }
-

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from curation import tables
 from curation.config import Job
-from curation.errors import InputError, JobError
-from curation.sources.count import Cut, FileCount, count_file, count_range
-from curation.sources.find import InputFile, find_files
+from curation.errors import InputError
+from curation.sources.count import FileCount, count_file, count_range, join_ranges
+from curation.sources.find import InputFile, find_all
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_files
 from curation.stages.workers import map_items
@@ -39,45 +39,36 @@ class Piece:
 
 def settings(job: Job) -> dict[str, Any]:
     """What files and splits depend on."""
-    declared = [source.model_dump(include={"domain", "path", "text_column", "licence", "facts"}) for source in job.sources]
+    declared = [
+        source.model_dump(include={"domain", "path", "text_column", "licence", "facts"}) for source in job.sources
+    ]
     return {"sources": declared, "split_bytes": job.split_bytes, "allow_truncated": job.rows.allow_truncated}
-
-
-def find_all(job: Job) -> list[InputFile]:
-    """The input files of all sources, in the order of their documents."""
-    files = [file for index, source in enumerate(job.sources) for file in find_files(source, index)]
-    seen: dict[str, InputFile] = {}
-    for file in files:
-        other = seen.setdefault(file.path, file)
-        if other is not file:
-            raise JobError(f"sources.{file.source}.path: {file.path} is also a file of sources.{other.source}")
-    return files
 
 
 def work(run: Run) -> Result:
     """The stage."""
-    files = find_all(run.job)
-    counts: dict[str, FileCount] = {}
+    files = find_all(run.job.sources)
     pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
+    rows = 0
     with run.reporter.stage("sources", 0) as progress:
-        found: dict[str, list[FileCount]] = {file.path: [] for file in files}
+        found: dict[str, dict[int, FileCount]] = {file.path: {} for file in files}
         for batch, counted in map_items(batches(pieces), count_pieces, run.job, tasks=run.job.resources.tasks):
             for piece, count in zip(batch, counted, strict=True):
-                found[piece.file.path].append(count)
-            rows = sum(count.rows for parts in found.values() for count in parts)
+                found[piece.file.path][piece.start] = count
+                rows += count.rows
             progress.advance(text=f"{len(files)} files, {rows} rows")
         counts = {path: joined(parts) for path, parts in found.items()}
     sources, splits = tables_of(run.job, files, counts)
     if not splits.num_rows:
         raise InputError(f"the sources hold no row: {len(files)} files, all empty")
     parts = [run.store.write_table(SPLITS, splits), run.store.write_table(SOURCES, sources)]
-    return Result(parts, {"files": len(files), "rows": sum(count.rows for count in counts.values())})
+    return Result(parts, {"files": len(files), "rows": rows})
 
 
 def recheck(run: Run) -> None:
     """Compares the files as they are now with those that were counted; raises InputError where they differ."""
     counted = {file.path: file for file in load_files(run.store).values()}
-    now = {file.path: file for file in find_all(run.job)}
+    now = {file.path: file for file in find_all(run.job.sources)}
     mend = "; put it back, or start over with another run_dir"
     for path, file in counted.items():
         if path not in now:
@@ -93,9 +84,10 @@ STAGE = Stage("sources", ("sources",), (), settings, work, recheck)
 
 
 def pieces_of(file: InputFile, split_bytes: int) -> Iterator[Piece]:
-    """A file as one piece, or large uncompressed JSONL as one piece a split."""
-    step = split_bytes if file.format == "jsonl" else max(1, file.bytes)
-    for start in range(0, max(1, file.bytes), step):
+    """A file as one piece, or large uncompressed JSONL as ranges of whole splits."""
+    whole = max(1, file.bytes)
+    step = split_bytes * max(1, TASK_BYTES // split_bytes) if file.format == "jsonl" else whole
+    for start in range(0, whole, step):
         yield Piece(file, start, min(start + step, file.bytes))
 
 
@@ -121,26 +113,21 @@ def count_pieces(batch: list[Piece], job: Job) -> list[FileCount]:
 def _count_piece(piece: Piece, job: Job) -> FileCount:
     file = piece.file
     if file.format == "jsonl":
-        rows = count_range(file.path, piece.start, piece.stop)
-        return FileCount(rows, False, [Cut(0, rows, piece.start, piece.stop, piece.start // job.split_bytes)])
+        return join_ranges([count_range(file.path, piece.start, piece.stop, job.split_bytes)])
     source = job.sources[file.source]
     return count_file(file, job.split_bytes, source, job.quality.column, job.rows.allow_truncated)
 
 
-def joined(parts: list[FileCount]) -> FileCount:
-    """The count of a file from those of its pieces, which may have come in any order."""
-    cuts: list[Cut] = []
-    rows = 0
-    for cut in sorted((cut for part in parts for cut in part.cuts), key=lambda cut: (cut.start, cut.first_row)):
-        if cut.rows:
-            cuts.append(Cut(rows, cut.rows, cut.start, cut.stop, cut.group))
-            rows += cut.rows
-    return FileCount(rows, any(part.truncated for part in parts), cuts)
+def joined(pieces: dict[int, FileCount]) -> FileCount:
+    """The count of a file from those of its pieces by where they start; they may have come in any order."""
+    counts = [pieces[start] for start in sorted(pieces)]
+    return counts[0] if len(counts) == 1 else join_ranges([count.cuts for count in counts])
 
 
 def tables_of(job: Job, files: list[InputFile], counts: dict[str, FileCount]) -> tuple[pa.Table, pa.Table]:
     """The `sources` and `splits` tables: ids counted through all files."""
-    sources, splits = [], []
+    sources: list[dict[str, Any]] = []
+    splits: list[dict[str, int]] = []
     first = group = 0
     for file_id, file in enumerate(files):
         count, source = counts[file.path], job.sources[file.source]
@@ -160,7 +147,12 @@ def tables_of(job: Job, files: list[InputFile], counts: dict[str, FileCount]) ->
             group += cut.group != previous
             previous = cut.group
             where = {"first_row": cut.first_row, "rows": cut.rows, "start": cut.start, "stop": cut.stop}
-            ids = {"split_id": len(splits), "file_id": file_id, "read_group": group, "first_doc_id": first + cut.first_row}
+            ids = {
+                "split_id": len(splits),
+                "file_id": file_id,
+                "read_group": group,
+                "first_doc_id": first + cut.first_row,
+            }
             splits.append(ids | where)
         first += count.rows
     return pa.Table.from_pylist(sources, tables.SOURCES), pa.Table.from_pylist(splits, tables.SPLITS)

@@ -16,7 +16,8 @@ from typing import Any
 
 from curation.config import Job
 from curation.sources.find import InputFile
-from curation.sources.read import Split
+from curation.sources.read import read_splits
+from curation.sources.rows import Columns, Rows, Split
 from curation.stages.context import Result, Run
 from curation.stages.workers import map_items
 from curation.store import Part, Store
@@ -34,11 +35,23 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class CountedFile(InputFile):
+    """An input file as it was counted; `truncated`: up to a damage in it."""
+
+    truncated: bool
+
+
+@dataclass(frozen=True)
 class WorkItem:
     """Splits for one task. The splits of a group lie in one file and are read in one go, in order."""
 
     groups: tuple[tuple[Split, ...], ...]
-    files: dict[int, InputFile]
+    files: dict[int, CountedFile]
+
+    def read(self, group: tuple[Split, ...], columns: Columns) -> Iterator[tuple[Split, Rows]]:
+        """The rows of each split of a group."""
+        file = self.files[group[0].file_id]
+        return read_splits(file.path, file.format, group, columns, etag=file.etag, truncated=file.truncated)
 
     @property
     def splits(self) -> list[Split]:
@@ -60,10 +73,10 @@ def part_name(folder: str, split_id: int) -> str:
     return f"{folder}/part-{split_id:08}.parquet"
 
 
-def load_files(store: Store) -> dict[int, InputFile]:
+def load_files(store: Store) -> dict[int, CountedFile]:
     """The input files by file_id."""
-    table = store.read_table("sources/sources.parquet", ["file_id", "path", "domain", "source", "format", "bytes", "etag"])
-    return {row.pop("file_id"): InputFile(**row) for row in table.to_pylist()}
+    table = store.read_table("sources/sources.parquet").drop_columns(["rows", "first_doc_id", "licence", "facts"])
+    return {row.pop("file_id"): CountedFile(**row) for row in table.to_pylist()}
 
 
 def load_splits(store: Store) -> list[Split]:
@@ -76,7 +89,7 @@ def total_documents(splits: list[Split]) -> int:
     return splits[-1].first_doc_id + splits[-1].rows if splits else 0
 
 
-def work_items(splits: Iterable[Split], files: dict[int, InputFile], documents: int) -> Iterator[WorkItem]:
+def work_items(splits: Iterable[Split], files: dict[int, CountedFile], documents: int) -> Iterator[WorkItem]:
     """Packs splits into items of about so many documents; the splits of a read group stay together."""
     packed: list[tuple[Split, ...]] = []
     count = 0
@@ -92,7 +105,7 @@ def work_items(splits: Iterable[Split], files: dict[int, InputFile], documents: 
         yield _item(packed, files)
 
 
-def _item(groups: list[tuple[Split, ...]], files: dict[int, InputFile]) -> WorkItem:
+def _item(groups: list[tuple[Split, ...]], files: dict[int, CountedFile]) -> WorkItem:
     return WorkItem(tuple(groups), {group[0].file_id: files[group[0].file_id] for group in groups})
 
 
@@ -157,7 +170,7 @@ def _work(item: WorkItem, work: Callable[..., list[Receipt]], store: Store, job:
 
 
 def collect_found(
-    run: Run, found: list[Split], files: dict[int, InputFile], folder: str, sides: tuple[str, ...] = ()
+    run: Run, found: list[Split], files: dict[int, CountedFile], folder: str, sides: tuple[str, ...] = ()
 ) -> Iterator[list[Receipt]]:
     """The receipts of splits that an interrupted run had finished, read back from their parts by Ray tasks."""
     left = iter(found)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
-from curation.sources.read import Split
+from curation.sources.rows import Split
 from curation.stages.context import Stage
 from curation.stages.documents import text_hash
 from curation.stages.duplicates import dropped_documents, kept_documents

@@ -137,5 +137,12 @@ def cause_of(error: BaseException) -> str:
     """What lies under Ray's own errors, in one line."""
     while (cause := getattr(error, "cause", None) or error.__cause__) is not None:
         error = cause
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {text}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    if died_starting(error):  # Ray puts the traceback of the constructor into the message, the error itself last
+        return lines[-1]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def died_starting(error: BaseException) -> bool:
+    """True for an actor whose constructor failed, which no restart would mend."""
+    return "creation task" in str(error).partition("\n")[0]

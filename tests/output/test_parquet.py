@@ -24,7 +24,7 @@ def rows(count):
 
 def written(table, order):
     sink = io.BytesIO()
-    parquet.write(sink, table, np.array(order), parquet.schema({"date": pa.date32()}, with_id=True))
+    parquet.write(sink, table, np.array(order, np.int64), parquet.schema({"id": pa.string(), "date": pa.date32()}))
     return sink.getvalue()
 
 

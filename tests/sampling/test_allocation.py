@@ -160,7 +160,7 @@ def test_the_three_policies(sizes, when_short, clip, expected):
         )
 
     if expected is None:
-        with pytest.raises(JobError, match="'small'.* 12 tokens.* give 8.* 16 tokens can.* sampling.clip to 2"):
+        with pytest.raises(JobError, match=r"'small'.* 12 tokens.* give 8\..* 16 tokens can.* sampling\.clip to 2"):
             got()
     else:
         assert got().target.sum(axis=0).tolist() == expected

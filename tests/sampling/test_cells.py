@@ -31,9 +31,9 @@ def test_totals_of_what_is_drawn(corpus, seed):
 def test_totals_are_exact_over_many_blocks(monkeypatch):
     monkeypatch.setattr(grouping, "BLOCK", 1000)
     tokens = np.full(100_000, 2**31 - 1, dtype=np.int32)
-    counts = np.full(100_000, 9_999, dtype=np.int16)
+    counts = np.full(100_000, 999, dtype=np.int16)
     cell = np.arange(100_000, dtype=np.int32) % 2
-    assert cell_totals(cell, tokens, 2, counts)[1].tolist() == [50_000 * 9_999 * (2**31 - 1)] * 2
+    assert cell_totals(cell, tokens, 2, counts)[1].tolist() == [50_000 * 999 * (2**31 - 1)] * 2
 
 
 def test_wrong_indices_are_refused():
@@ -43,7 +43,7 @@ def test_wrong_indices_are_refused():
         cell_of(np.array([-1]), np.array([0]), 2)
     with pytest.raises(ValueError, match=r"2\^31"):
         cell_of(np.array([2**30]), np.array([1]), 2)
-    with pytest.raises(ValueError, match="one length|clusters but"):
+    with pytest.raises(ValueError, match="2 clusters but 1 domains"):
         cell_of(np.array([0, 1]), np.array([0]), 2)
     with pytest.raises(ValueError, match="one length"):
         cell_totals(np.array([0, 1]), np.array([1]), 2)

@@ -1,0 +1,77 @@
+"""Globs on any pyarrow file system.
+
+`*`, `?` and `[...]` match within one name, `**` any number of folders. As in a shell, a hidden name (`.x`, `_x`) is
+matched only by a part that begins alike; and a part that exists under its own name is a name, not a pattern.
+Folders are listed level by level, so that on an object store only what can match is listed.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pyarrow.fs import FileSelector, FileType
+
+
+def glob(filesystem: Any, pattern: str) -> list[Any]:
+    """The `FileInfo` of every file and folder that a glob matches; none if it has no glob characters.
+
+    Args:
+        filesystem: a pyarrow file system.
+        pattern: a path on it, without `..`.
+
+    Raises:
+        OSError: a folder can't be listed.
+    """
+    parts = pattern.split("/")
+    for depth, part in enumerate(parts):  # a name with glob characters that exists is a name
+        if is_magic(part) and not _exists(filesystem, "/".join(parts[: depth + 1])):
+            break
+    else:
+        return []
+    folders = ["/".join(parts[:depth]) or "/"[: pattern.startswith("/")]]
+    matched: list[Any] = []
+    for level in range(depth, len(parts)):
+        deep = parts[level] == "**"
+        wanted = parts[level:] if deep else [parts[level]]
+        matched = [
+            info
+            for folder in folders
+            for info in filesystem.get_file_info(FileSelector(folder, recursive=deep, allow_not_found=True))
+            if _fits(names_below(info.path, folder), wanted)
+        ]
+        if deep:
+            break
+        folders = [info.path for info in matched if info.type == FileType.Directory]
+    return matched
+
+
+def names_below(path: str, folder: str) -> list[str]:
+    """The names that lead from a folder to a path below it."""
+    return path.removeprefix(folder).strip("/").split("/")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether folders and globs pass over a name."""
+    return name.startswith((".", "_"))
+
+
+def is_magic(part: str) -> bool:
+    """Whether a path has glob characters."""
+    return any(character in part for character in "*?[")
+
+
+def _fits(names: list[str], parts: list[str]) -> bool:
+    """Whether the names of a path match the parts of a glob. Only a part that begins alike matches a hidden name."""
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        visible = next((i for i, name in enumerate(names) if is_hidden(name)), len(names))
+        return any(_fits(names[i:], parts[1:]) for i in range(visible + 1))
+    if not names or (is_hidden(names[0]) and parts[0][:1] not in (names[0][0], "[")):
+        return False
+    return fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
+
+
+def _exists(filesystem: Any, inner: str) -> bool:
+    return bool(filesystem.get_file_info(inner).type != FileType.NotFound)

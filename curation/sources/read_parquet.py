@@ -1,0 +1,106 @@
+"""Reads the splits of a Parquet file.
+
+Only the columns that are asked for are read, row group by row group, in batches of a few MiB: memory is about one
+split, also where a split is a part of a huge row group. pyarrow does not look at the bytes of strings on reading,
+so the text is validated here: the whole batch at once, and value by value only where that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.errors import InputError
+from curation.sources.columns import as_string, kept, plain
+from curation.sources.parquet_footer import open_parquet, projected_bytes
+from curation.sources.rows import NO_TEXT, NOT_UTF8, Columns, Rows, Split, join_rows
+
+_BATCH_BYTES = 4 << 20
+_BATCH_ROWS = 1 << 16
+_END: tuple[int, Any] = (2**63, None)
+_INVALID = object()
+
+
+def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterator[Rows]:
+    """The rows of each of the splits, in order. The arguments are those of `read_splits`."""
+    names = list(dict.fromkeys(name for name in (columns.text, columns.id, *columns.keep, columns.quality) if name))
+    with open_parquet(path) as parquet:
+        missing = [name for name in names if name not in parquet.schema_arrow.names]
+        if missing:
+            raise InputError(f"{path}: there is no column {missing[0]!r} any more: start a new run_dir")
+        batches = _batches(path, parquet, splits[0].start, splits[-1].stop, names)
+        first_row, batch = next(batches, _END)
+        for split in splits:
+            stop = split.first_row + split.rows
+            parts = []
+            while first_row < stop:
+                here = batch.slice(0, stop - first_row)
+                mine = here.slice(min(max(split.first_row - first_row, 0), here.num_rows))
+                if mine.num_rows:
+                    parts.append(_rows(mine, columns))
+                first_row, batch = first_row + here.num_rows, batch.slice(here.num_rows)
+                if not batch.num_rows:
+                    first_row, batch = next(batches, _END)
+            yield join_rows(parts)
+
+
+def _batches(path: str, parquet: Any, start: int, stop: int, names: list[str]) -> Iterator[tuple[int, Any]]:
+    """(row of the file that it begins with, record batch) for row groups [start, stop). Raises InputError."""
+    metadata = parquet.metadata
+    first_row = sum(metadata.row_group(number).num_rows for number in range(start))
+    for number in range(start, stop):
+        bytes_a_row = projected_bytes(metadata, number, names) // max(metadata.row_group(number).num_rows, 1)
+        size = min(max(_BATCH_BYTES // max(bytes_a_row, 1), 1), _BATCH_ROWS)
+        try:
+            for batch in parquet.iter_batches(size, row_groups=[number], columns=names, use_threads=False):
+                yield first_row, batch
+                first_row += batch.num_rows
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{path}: row group {number} is corrupt ({reason}): get a whole copy") from error
+
+
+def _rows(batch: Any, columns: Columns) -> Rows:
+    """A batch as rows."""
+    text, rejected = _text(plain(batch.column(columns.text)))
+    table = columns.name_table(
+        text=text,
+        id=as_string(batch.column(columns.id)) if columns.id else None,
+        keep=[kept(batch.column(name)) for name in columns.keep],
+        quality=_finite(plain(batch.column(columns.quality))) if columns.quality else None,
+    )
+    return Rows(table, rejected)
+
+
+def _text(array: Any) -> tuple[Any, dict[int, str]]:
+    """Strings or bytes as a large_string array, null where the row is rejected, and the reasons."""
+    raw = array.cast(pa.large_binary())
+    rejected: dict[int, str] = {}
+    try:
+        text = raw.cast(pa.large_string())  # this cast validates
+    except pa.ArrowInvalid:
+        values = [_decoded(value) for value in raw.to_pylist()]
+        rejected = {offset: NOT_UTF8 for offset, value in enumerate(values) if value is _INVALID}
+        text = pa.array((None if value is _INVALID else value for value in values), pa.large_string())
+    blank = pc.fill_null(pc.equal(pc.binary_length(pc.utf8_ltrim_whitespace(text)), 0), True)
+    if pc.any(blank).as_py():
+        text = pc.if_else(blank, pa.scalar(None, pa.large_string()), text)
+        for offset in pc.indices_nonzero(blank).to_pylist():
+            rejected.setdefault(offset, NO_TEXT)
+    return text, rejected
+
+
+def _decoded(value: bytes | None) -> Any:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return _INVALID
+
+
+def _finite(array: Any) -> Any:
+    """Numbers as float64, null for what is not finite."""
+    numbers = array.cast(pa.float64(), safe=False)
+    return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))

@@ -1,0 +1,80 @@
+"""What passes between the readers and those who call them: splits, column names, and the rows of a split.
+
+Rejecting is part of reading, and decided by the line and its text column alone. So a stage that reads the text only
+and one that reads everything reject the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+MALFORMED = "malformed JSON"
+NOT_OBJECT = "not a JSON object"
+NO_TEXT = "no text"  # missing, null, empty or nothing but white space
+NOT_STRING = "text is not a string"
+NOT_UTF8 = "invalid UTF-8"
+LONE_SURROGATE = "lone surrogate"  # half of a \uD83D\uDE00 pair: no text has it
+
+
+@dataclass(frozen=True)
+class Split:
+    """One row of `tables.SPLITS`."""
+
+    split_id: int
+    file_id: int
+    read_group: int
+    first_row: int
+    rows: int
+    first_doc_id: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names, in the input, of the columns to read."""
+
+    text: str
+    id: str | None = None
+    keep: tuple[str, ...] = ()
+    quality: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.quality is not None and "quality" in self.keep:
+            raise ValueError("read either quality or a kept column of that name: a table has one of a name")
+
+    def name_table(self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], quality: pa.Array) -> pa.Table:
+        """The columns as a table with the names that `Rows` promises; `id` and `quality` count only if asked for."""
+        columns = {"text": text}
+        if self.id is not None:
+            columns["id"] = id
+        columns |= dict(zip(self.keep, keep, strict=True))
+        if self.quality is not None:
+            columns["quality"] = quality
+        return pa.table(columns)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a split in their order, or some that follow one another.
+
+    `table` has the columns `text` (large_string, null where the row is rejected), `id` (string) if asked for, the
+    kept columns under their own names, and `quality` (float64, null where there is no finite number) if asked for.
+    `rejected` maps the offset of a rejected row in the table to the reason.
+    """
+
+    table: pa.Table
+    rejected: dict[int, str]
+
+
+def join_rows(parts: list[Rows]) -> Rows:
+    """Rows that follow one another as one; of no parts, a table without columns."""
+    rejected: dict[int, str] = {}
+    at = 0
+    for part in parts:
+        rejected |= {at + offset: reason for offset, reason in part.rejected.items()}
+        at += part.table.num_rows
+    return Rows(pa.concat_tables([part.table for part in parts]) if parts else pa.table({}), rejected)

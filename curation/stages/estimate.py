@@ -1,0 +1,214 @@
+"""Estimate: what a job would do, without doing it. Writes nothing, starts no Ray.
+
+The beginning of a few files of each domain is read and put through the run's own functions with a stopwatch; the
+rest is proportion. So the figures are for the machine that `curation plan` runs on, with all of its CPUs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curation.config import Job
+from curation.embedding.create import create_encoder
+from curation.embedding.encoder import Encoder
+from curation.embedding.lexical import fit_lexical, lexical_spec
+from curation.embedding.resolve import resolve
+from curation.sources.blocks import DamagedStream, stream_blocks
+from curation.sources.count import count_file, count_range
+from curation.sources.find import InputFile, find_all
+from curation.sources.read import read_splits
+from curation.sources.rows import Columns, Split
+from curation.stages.documents import text_hash
+
+#: Bytes read of a file, files read of a domain, and documents encoded.
+SAMPLE_BYTES, SAMPLE_FILES, ENCODED = 1 << 20, 4, 256
+
+#: Bytes a second of one CPU: scanning for line ends; zstd-3 Parquet with the gathering before it.
+SCAN_RATE, WRITE_RATE = 1e9, 8e7
+
+#: zstd-3 and lz4 sizes of text, as a share of its bytes.
+ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a file: how much of it, and what it holds. `exact_rows` is the file's count where a footer tells."""
+
+    share: float
+    texts: list[str]
+    rows: int
+    exact_rows: int | None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a domain holds, scaled up from its samples."""
+
+    name: str
+    files: int
+    bytes: int
+    documents: float
+    text_bytes: float
+    exact: bool
+
+
+def estimate(job: Job) -> dict[str, Any]:
+    """Documents, tokens, time and disk of a job.
+
+    Returns:
+        `domains` and `stages`, a row each, and a `note`; see `report.text.print_estimate`.
+
+    Raises:
+        CurationError: the job could not be started either: no such files, a missing column, an unknown model, ...
+    """
+    files = find_all(job.sources)
+    samples = {name: list(_samples(job, files, name)) for name in job.domains}
+    domains = [_domain(name, [file for file in files if file.domain == name], samples[name]) for name in job.domains]
+    texts = [text for found in samples.values() for _, sample in found for text in sample.texts]
+    cpus = os.cpu_count() or 1
+    return {
+        "domains": [
+            {
+                "domain": domain.name,
+                "files": domain.files,
+                "bytes": domain.bytes,
+                "documents": domain.documents,
+                "tokens": domain.text_bytes / job.tokens.bytes_per_token,
+                "exact": domain.exact,
+            }
+            for domain in domains
+        ],
+        "stages": _stages(job, domains, texts, cpus),
+        "note": f"Times are for this machine ({cpus} CPUs), from {len(texts)} documents that were read.",
+    }
+
+
+def _samples(job: Job, files: list[InputFile], domain: str) -> Iterator[tuple[InputFile, Sample]]:
+    own = [file for file in files if file.domain == domain]
+    for index in sorted({round(place) for place in np.linspace(0, len(own) - 1, SAMPLE_FILES)}):
+        yield own[index], read_sample(job, own[index])
+
+
+def read_sample(job: Job, file: InputFile) -> Sample:
+    """Reads the beginning of a file."""
+    source = job.sources[file.source]
+    if file.format == "parquet":
+        count = count_file(file, SAMPLE_BYTES, source, job.quality.column, False)
+        if not count.cuts:
+            return Sample(1.0, [], 0, 0)
+        cut = count.cuts[0]
+        texts = _texts(file, source.text_column, Split(0, 0, 0, cut.first_row, cut.rows, 0, cut.start, cut.stop))
+        return Sample(cut.rows / count.rows, texts, cut.rows, count.rows)
+    if file.format == "jsonl":
+        return _read_lines(job, file, min(1.0, SAMPLE_BYTES / max(1, file.bytes)))
+    try:
+        block = next(stream_blocks(file.path, file.format), b"")
+    except DamagedStream:
+        block = b""
+    packed = len(gzip.compress(block)) if file.format.endswith("gz") else pa.Codec("zstd").compress(block).size
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, "sample.jsonl")
+        plain.write_bytes(block[: block.rfind(b"\n") + 1] or block)
+        info = plain.stat()
+        etag = f"{info.st_size}-{info.st_mtime_ns}"
+        sample = _read_lines(job, replace(file, path=str(plain), format="jsonl", bytes=info.st_size, etag=etag), 1.0)
+    return replace(sample, share=min(1.0, packed / max(1, file.bytes)))
+
+
+def _read_lines(job: Job, file: InputFile, share: float) -> Sample:
+    stop = min(file.bytes, SAMPLE_BYTES)
+    cuts = count_range(file.path, 0, stop, SAMPLE_BYTES)
+    if not cuts:
+        return Sample(share, [], 0, None)
+    column = job.sources[file.source].text_column
+    texts = _texts(file, column, Split(0, 0, 0, 0, cuts[0].rows, 0, cuts[0].start, cuts[0].stop))
+    return Sample(share, texts, cuts[0].rows, None)
+
+
+def _texts(file: InputFile, column: str, split: Split) -> list[str]:
+    [(_, rows)] = read_splits(file.path, file.format, [split], Columns(column), etag=file.etag)
+    return [text for text in rows.table["text"].to_pylist() if text is not None]
+
+
+def _domain(name: str, files: list[InputFile], samples: list[tuple[InputFile, Sample]]) -> Domain:
+    size = sum(file.bytes for file in files)
+    seen = sum(file.bytes * sample.share for file, sample in samples) or 1.0
+    rows = sum(sample.rows for _, sample in samples)
+    text = sum(len(text.encode()) for _, sample in samples for text in sample.texts)
+    every = all(sample.exact_rows is not None for _, sample in samples) and len(samples) == len(files)
+    documents = sum(sample.exact_rows or 0 for _, sample in samples) if every else rows * size / seen
+    return Domain(name, len(files), size, documents, text / max(1, rows) * documents, every)
+
+
+def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> list[dict[str, Any]]:
+    documents = sum(domain.documents for domain in domains)
+    size = sum(domain.bytes for domain in domains)
+    text = sum(domain.text_bytes for domain in domains)
+    scale = documents / max(1, len(texts))
+    describing = _seconds(lambda: [text_hash(value) for value in texts]) * 2  # and reading, about as long again
+    encoder, fitting = _encoder(job, texts)
+    chosen = texts[:: max(1, len(texts) // ENCODED)][:ENCODED]
+    encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
+    threads = 1 if job.embedding.model != "lexical" else cpus
+    dimensions, clusters = encoder.dimensions, min(job.clustering.clusters, documents)
+    product = 2.0 * clusters * dimensions / _multiply_rate()
+    rows = documents if job.clustering.fit_rows == "all" else min(documents, job.clustering.fit_rows)
+    iterations = min(30, job.clustering.max_iterations)
+    budget = job.sampling.budget
+    drawn = text * budget.epochs if budget.epochs else float(budget.tokens or 0) * job.tokens.bytes_per_token
+    plain = [
+        ("sources", size / SCAN_RATE / cpus, 0, "count rows"),
+        ("documents", describing * scale / cpus, 60 * documents, "tokens, hashes"),
+        ("duplicates", 1e-6 * documents, 0, "exact copies"),
+        ("encoder", fitting, 0, job.embedding.model),
+        ("embeddings", encoding * documents / threads, 2 * dimensions * documents, f"{dimensions} dimensions"),
+        ("centroids", product * rows * iterations / cpus, 0, f"{clusters:.0f} clusters, about {iterations} iterations"),
+        ("assignments", 2 * product * documents / cpus, 16 * documents, ""),
+        ("plan", 1e-6 * documents, 12 * documents, "one CPU"),
+        ("shards", drawn / WRITE_RATE / cpus, ZSTD_SHARE * drawn, f"and {LZ4_SHARE * drawn:.2g} B while it runs"),
+    ]
+    return [
+        {"stage": name, "seconds": seconds, "bytes": disk, "note": note, "done": False}
+        for name, seconds, disk, note in plain
+    ]
+
+
+def _encoder(job: Job, texts: list[str]) -> tuple[Encoder, float]:
+    """The job's encoder, and the seconds that fitting it takes."""
+    threads = os.cpu_count() or 1
+    if job.embedding.model != "lexical":
+        return create_encoder(resolve(job.embedding), job.embedding, lexical=None, threads=threads), 0.0
+    begun = time.perf_counter()
+    model = fit_lexical(texts, job.embedding, job.seed)
+    seconds = (time.perf_counter() - begun) * min(20_000 / max(1, len(texts)), 20.0)
+    spec = lexical_spec(model, job.embedding, "")
+    return create_encoder(spec, job.embedding, lexical=model, threads=1), seconds
+
+
+def _seconds(work: Any) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _multiply_rate() -> float:
+    """Float32 operations a second of one CPU in a matrix product."""
+    import torch
+
+    a = torch.ones((512, 512))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return 10 * 2.0 * 512**3 / max(1e-9, _seconds(lambda: [a @ a for _ in range(10)]))
+    finally:
+        torch.set_num_threads(threads)

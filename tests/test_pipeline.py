@@ -1,0 +1,212 @@
+"""The whole job on a small corpus: what it promises, end to end."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from curation.cli import main
+from curation.job_file import load_job
+from curation.pipeline import STAGES, run_job, stage_fingerprint
+from curation.progress import Reporter
+from curation.stages.verify import verify
+from curation.store import Store
+from tests.corpus import job, shard_hashes
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+
+def run(path, *overrides):
+    """Runs a job; returns the events."""
+    stream = io.StringIO()
+    run_job(load_job(path, list(overrides)), Reporter(stream))
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def worked(events):
+    """The stages that were worked on, not skipped."""
+    return [event["stage"] for event in events if event["event"] == "stage"]
+
+
+def faults(run_dir):
+    return [fault for fault in verify(Store.open(str(run_dir)), STAGES, stage_fingerprint) if fault]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, ray_session):
+    """A finished run: (job file, run directory, events)."""
+    folder = tmp_path_factory.mktemp("corpus")
+    run_dir = tmp_path_factory.mktemp("runs") / "a"
+    path = job(folder, run_dir)
+    return path, run_dir, run(path)
+
+
+def test_every_stage_ran_and_everything_it_promises_holds(finished):
+    _, run_dir, events = finished
+    assert worked(events) == [stage.name for stage in STAGES]
+    assert faults(run_dir) == []
+
+
+def test_shards_are_what_a_trainer_reads(finished):
+    _, run_dir, _ = finished
+    index = json.loads((run_dir / "shards/index.json").read_text())
+    assert len(index["shards"]) > 2
+    files = [str(run_dir / "shards" / shard["file"]) for shard in index["shards"]]
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(run_dir.parent / "hf"))
+    assert loaded.column_names == ["text", "doc_id", "domain", "cluster", "repetition", "id", "year"]
+    assert len(loaded) == index["rows"]
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    assert rows == loaded.to_list()
+    web = [row for row in rows if row["domain"] == "web"]
+    assert all(row["id"] == f"http://x/{row['doc_id']}" and row["year"] == row["doc_id"] % 30 + 1990 for row in web)
+    assert all(row["id"] is None and row["year"] is None for row in rows if row["domain"] == "books")
+
+
+def test_copies_are_dropped_and_the_first_one_stays(finished):
+    _, run_dir, _ = finished
+    store = Store.open(str(run_dir))
+    [name] = [name for name in store.list("duplicates") if name.endswith("parquet")]
+    pairs = {row["doc_id"]: row["kept_doc_id"] for row in store.read_table(name).to_pylist()}
+    assert pairs == {10: 3, 11: 4, 520: 5}
+    drawn = {row["doc_id"] for file in run_dir.glob("shards/*.parquet") for row in pq.read_table(file).to_pylist()}
+    assert not drawn & set(pairs)
+
+
+def test_balance_is_won(finished):
+    _, run_dir, _ = finished
+    summary = json.loads((run_dir / "report/summary.json").read_text())
+    gini = summary["balance"]["gini"]
+    assert gini["after"] < gini["before"]
+    drawn, wanted = summary["plan"]["tokens"], sum(row["tokens_before"] for row in summary["domains"])
+    assert abs(drawn - wanted) < 200  # one document
+
+
+def test_a_finished_run_does_nothing(finished):
+    path, run_dir, _ = finished
+    before = {file: file.stat().st_mtime_ns for file in run_dir.rglob("*") if file.is_file()}
+    assert worked(run(path)) == []
+    changed = {file.name for file in before if file.stat().st_mtime_ns != before[file]}
+    assert changed <= {"events.jsonl", "_lock"}
+
+
+def test_another_clip_replans_and_rewrites_only(tmp_path):
+    path = job(tmp_path / "corpus", tmp_path / "run")
+    run(path)
+    first = shard_hashes(tmp_path / "run")
+    assert worked(run(path, "sampling.clip=1", "sampling.budget.epochs=0.5")) == ["plan", "shards", "report"]
+    assert shard_hashes(tmp_path / "run") != first
+    assert faults(tmp_path / "run") == []
+    assert worked(run(path)) == ["plan", "shards", "report"]
+    assert shard_hashes(tmp_path / "run") == first
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["split_bytes=10000"],
+        ["split_bytes=1000000"],
+        ["resources.embedding_actors=2", "resources.clustering_actors=2", "resources.tasks=2"],
+        ["resources.embedding_actors=1", "resources.clustering_actors=1", "resources.tasks=1"],
+    ],
+)
+def test_the_same_shards_whatever_the_splits_and_actors(finished, tmp_path, overrides):
+    path, run_dir, _ = finished
+    run(path, f"run_dir={tmp_path / 'other'}", *overrides)
+    assert shard_hashes(tmp_path / "other") == shard_hashes(run_dir)
+
+
+def test_a_run_that_lost_files_and_markers_ends_with_the_same_bytes(finished, tmp_path):
+    """What a kill can leave: parts there and parts missing, no marker, a stale temporary file."""
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    run(path, f"run_dir={target}")
+    rng = np.random.default_rng(0)
+    for stage in STAGES[1:]:
+        (target / stage.name / "_done.json").unlink()
+        files = sorted(file for folder in stage.folders for file in (target / folder).glob("[!_]*"))
+        for file in rng.choice(files, max(1, len(files) // 2), replace=False) if files else []:
+            file.unlink()
+        (target / stage.name / ".tmp-part-1").write_bytes(b"half a part")
+    events = run(path, f"run_dir={target}")
+    assert worked(events) == [stage.name for stage in STAGES[1:]]
+    assert shard_hashes(target) == shard_hashes(run_dir)
+
+
+@pytest.mark.parametrize("order", ["specific_to_general", "stationary", "curriculum", "shuffled"])
+def test_every_order_and_weights(finished, tmp_path, order):
+    path, _, _ = finished
+    quality = ["quality.column=score", "quality.scale=[0, 5]"] if order == "curriculum" else []
+    run(path, f"run_dir={tmp_path}", f"sampling.order={order}", "blending.weights=proportional", *quality)
+    assert faults(tmp_path) == []
+    summary = json.loads((tmp_path / "report/summary.json").read_text())
+    shares = {row["domain"]: row["share_after"] for row in summary["domains"]}
+    assert shares["web"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_show_prints_the_table(finished, capsys):
+    _, run_dir, _ = finished
+    assert main(["show", str(run_dir)]) == 0
+    printed = capsys.readouterr().out
+    for wanted in ("Gini", "effective clusters", "used at least once", "copies dropped", "web", "terms"):
+        assert wanted in printed
+
+
+def test_plan_estimates_and_writes_nothing(finished, tmp_path, capsys):
+    path, _, _ = finished
+    assert main(["plan", path, "--set", f"run_dir={tmp_path / 'none'}"]) == 0
+    assert not (tmp_path / "none").exists()
+    printed = capsys.readouterr().out
+    assert "embeddings" in printed
+    assert "400" in printed
+
+
+def damaged_files(run_dir):
+    """One file of every kind in a run directory."""
+    kinds = {}
+    for file in sorted(run_dir.rglob("*")):
+        known = file.name not in {"events.jsonl", "_lock", "_done.json"}
+        if file.is_file() and known and file.stat().st_size:
+            kinds.setdefault((file.parent.name, file.name.split("-")[0]), file)
+    return list(kinds.values())
+
+
+def test_verify_names_a_changed_byte_and_a_missing_file(finished):
+    _, run_dir, _ = finished
+    files = damaged_files(run_dir)
+    assert len(files) > 20
+    rng = np.random.default_rng(1)
+    for file in files:
+        whole = file.read_bytes()
+        place = int(rng.integers(len(whole)))
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        changed = faults(run_dir)
+        if file.name == "job.yaml" and not changed:  # a byte of a key that no result depends on (resources, run_dir)
+            changed = [file.name]
+        assert any(file.name in fault for fault in changed), f"a changed byte of {file} was not found: {changed}"
+        file.unlink()
+        if file.name != "job.yaml":
+            assert any(file.name in fault for fault in faults(run_dir)), f"missing {file} was not found"
+        file.write_bytes(whole)
+    extra = run_dir / "shards" / "shard-99999.parquet"
+    extra.write_bytes(b"x")
+    assert any("shard-99999" in fault for fault in faults(run_dir))
+    extra.unlink()
+    assert faults(run_dir) == []
+
+
+def test_an_input_that_changed_is_named(tmp_path, capsys):
+    path = job(tmp_path / "corpus", tmp_path / "run")
+    run(path)
+    news = tmp_path / "corpus" / "news.jsonl"
+    news.write_text(news.read_text().replace("law", "war"))
+    assert main(["run", path]) == 1
+    assert "news.jsonl" in capsys.readouterr().err
+    Path(tmp_path, "corpus", "extra.jsonl.gz").write_bytes(b"")
+    news.unlink()
+    assert main(["run", path]) in {1, 2}

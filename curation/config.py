@@ -173,7 +173,7 @@ class Output(Section):
 
     format: Literal["parquet"] = "parquet"
     """File format of the shards."""
-    shard_bytes: Annotated[int, Field(ge=1)] = 268_435_456
+    shard_bytes: Annotated[int, Field(ge=1, le=2**40)] = 268_435_456
     """UTF-8 bytes of text a shard, before compression."""
 
 
@@ -199,7 +199,7 @@ class Job(Section):
     """Folder of the run: every table, the shards and the report. A local path or s3://, gs://."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
-    split_bytes: Annotated[int, Field(ge=1)] = 67_108_864
+    split_bytes: Annotated[int, Field(ge=1, le=2**40)] = 67_108_864
     """Bytes of text in a split, the unit of work and of resume. About; a row is never cut."""
     sources: Annotated[list[Source], Field(min_length=1)]
     """Where the documents come from. Their order gives the documents their ids."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from curation.clustering.vectors import Rows, as_tensor, full_precision, pair_dots
 
-#: Bytes of the similarities of one block: on a CPU the block stays in the cache, a GPU wants larger products.
-_BLOCK_BYTES = {"cpu": 4 << 20, "cuda": 64 << 20}
+#: Bytes of the similarities of one block: a CPU thread's share stays in its cache, a GPU wants larger products.
+_THREAD_BYTES = 4 << 20
 _MOST_BLOCK_BYTES = 64 << 20
 
 
@@ -108,7 +108,9 @@ def similarity_to(
 
 def block_rows(clusters: int, dimensions: int, device: str) -> int:
     """Rows of a block, such that neither its float32 rows nor its similarities take much memory."""
-    wanted = _BLOCK_BYTES.get(torch.device(device).type, _MOST_BLOCK_BYTES) // (4 * max(clusters, dimensions))
+    on_cpu = torch.device(device).type == "cpu"
+    size = min(_MOST_BLOCK_BYTES, _THREAD_BYTES * torch.get_num_threads() if on_cpu else _MOST_BLOCK_BYTES)
+    wanted = size // (4 * max(clusters, dimensions))
     return max(1, min(max(wanted, 128), _MOST_BLOCK_BYTES // (4 * clusters)))
 
 

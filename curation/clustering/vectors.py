@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 #: Rows of float16 unit vectors, on the host or on a device.
 Rows = NDArray[np.float16] | torch.Tensor
 
-#: Bytes of float64 products held at a time: a block stays in the cache of one core.
-_DOT_BYTES = 2 << 20
+#: Bytes of float64 products held at a time, a CPU thread and on a GPU.
+_DOT_BYTES = {"cpu": 2 << 20, "cuda": 64 << 20}
 
 
 @contextmanager
@@ -82,7 +82,8 @@ def pair_dots(rows: torch.Tensor, row: torch.Tensor, others: torch.Tensor, other
     """
     pairs, width = len(row), rows.shape[1]
     result = torch.empty(pairs, dtype=torch.float64, device=others.device)
-    block = max(1, (_DOT_BYTES if others.device.type == "cpu" else 32 * _DOT_BYTES) // (8 * width))
+    threads = torch.get_num_threads() if others.device.type == "cpu" else 1
+    block = max(1, threads * _DOT_BYTES.get(others.device.type, 64 << 20) // (8 * width))
     for start in range(0, pairs, block):
         chosen = slice(start, start + block)
         products = rows[row[chosen]].to(torch.float64)

@@ -115,7 +115,7 @@ def _hashed_words(codes: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray
     starts, ends = edges[::2], edges[1::2]
     long_enough = ends - starts >= _SHORTEST_WORD
     starts, ends = starts[long_enough], ends[long_enough]
-    powers, inverse_powers = _powers(1 << max(16, int(len(codes)).bit_length()))
+    powers, inverse_powers = _powers(1 << max(16, len(codes).bit_length()))
     sums = np.cumsum((codes + np.uint32(1)) * powers[: len(codes)], dtype=np.uint64)
     before = sums[starts - 1]
     before[starts == 0] = 0

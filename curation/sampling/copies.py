@@ -115,10 +115,7 @@ def _rates(lengths: NDArray[np.int64], wanted: float, clip: int, quality: NDArra
     even = wanted / int(lengths.sum())
     if even > clip * (1 + ROUNDING):
         raise ValueError(f"{wanted:g} tokens are more than a cell can give at clip {clip}")
-    if quality is None:
-        rates = np.full(len(lengths), even)
-    else:
-        rates = _rates_by_quality(lengths, wanted, clip, quality)
+    rates = np.full(len(lengths), even) if quality is None else _rates_by_quality(lengths, wanted, clip, quality)
     nearest = np.rint(rates)
     rates = np.where(np.abs(rates - nearest) <= WHOLE * (1 + rates), nearest, rates)
     return rates.clip(max=clip)

@@ -83,8 +83,9 @@ def water_level(preference: NDArray[np.float64], caps: NDArray[np.float64], tota
     drawn = np.maximum.accumulate(capped_before + points * share_after)
     piece = min(int(np.searchsorted(drawn, total)), len(points) - 1)
     level = (total - capped_before[piece]) / share_after[piece]
-    if level >= points[piece] * (1 - SAME):  # the total lies on the kink: give the cap, not the cap less an ulp
-        return float(points[piece])
+    if level >= points[piece] * (1 - SAME):
+        # The total lies on a kink: give the cap, not the cap less an ulp, to all whose caps bind here.
+        return float(points[np.searchsorted(points, points[piece] * (1 + SAME), side="right") - 1])
     return float(max(level, points[piece - 1] if piece else 0.0))
 
 

@@ -98,9 +98,8 @@ def find_files(source: Source, index: int) -> list[InputFile]:
     key = f"sources.{index}.path"
     found = sorted(item for pattern in source.paths for item in _resolve(pattern, key))
     files: dict[str, InputFile] = {}
-    for path, size, etag in found:
-        file = InputFile(path, source.domain, index, _format(path) or "", size, etag)
-        files.setdefault(_identity(path), file)
+    for path, format, size, etag in found:
+        files.setdefault(_identity(path), InputFile(path, source.domain, index, format, size, etag))
     return list(files.values())
 
 
@@ -129,8 +128,8 @@ def check_unchanged(path: str, etag: str) -> None:
         )
 
 
-def _resolve(pattern: str, key: str) -> list[tuple[str, int, str]]:
-    """(full path, bytes, etag) of every usable file that one pattern names. Raises JobError if there is none."""
+def _resolve(pattern: str, key: str) -> list[tuple[str, str, int, str]]:
+    """(full path, format, bytes, etag) of the usable files that one pattern names. Raises JobError without any."""
     try:
         place = _place(pattern)
         with _reaching(pattern):
@@ -142,7 +141,11 @@ def _resolve(pattern: str, key: str) -> list[tuple[str, int, str]]:
             inside = [file for info in matched for file in _files_of(place.filesystem, info)]
     except (JobError, ValueError) as error:  # ValueError: a NUL in the path
         raise JobError(f"{key}: {error}") from error
-    usable = [(place.full(file.path), file.size, _etag(file)) for file in inside if _format(file.path)]
+    usable = [
+        (place.full(file.path), format, file.size, _etag(file))
+        for file in inside
+        if (format := _format(file.path)) is not None
+    ]
     if not usable:
         if named and info.type != FileType.Directory:
             raise JobError(f"{key}: {pattern}: {_why_unusable(info)}")

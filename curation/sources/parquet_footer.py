@@ -24,8 +24,8 @@ from curation.sources.blocks import unreadable
 from curation.sources.columns import becomes_text, plain_type
 from curation.sources.find import open_input
 
-#: Bytes of a column chunk read ahead.
-_BUFFER = 1 << 20
+#: Bytes of a column chunk a request to the storage.
+_BUFFER = 8 << 20
 
 
 @dataclass(frozen=True)

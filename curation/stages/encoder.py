@@ -6,19 +6,20 @@ for the lexical model `lexical.npz`. Fitted once and committed, so that all work
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from curation.config import Job
+from curation.counter_rng import keys
 from curation.embedding.encoder import EncoderSpec
-from curation.embedding.lexical import LexicalModel, fit_lexical, lexical_spec
+from curation.embedding.lexical import LexicalModel, fit_lexical
 from curation.embedding.resolve import resolve
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents
 from curation.stages.workers import map_items
-from curation.store import Store
+from curation.store import Part, Store
 
 SPEC, LEXICAL = "encoder/spec.json", "encoder/lexical.npz"
 
@@ -38,8 +39,12 @@ def work(run: Run) -> Result:
             [(_, parts)] = map_items([run.job], fit, run.store)
         else:
             spec = resolve(run.job.embedding)
-            parts = [run.store.write_json(SPEC, spec.to_json())]
-        progress.advance(text=describe(load_spec(run.store)))
+            for note in spec.notes:
+                run.reporter.event("note", stage="encoder", text=note)
+            parts = [write_spec(run.store, spec)]
+        spec = load_spec(run.store)
+        run.reporter.event("encoder", libraries=spec.libraries, **spec.identity)
+        progress.advance(text=describe(spec))
     return Result(parts)
 
 
@@ -50,13 +55,16 @@ def fit(job: Job, store: Store) -> Any:
     """Fits the lexical model on excerpts and commits it."""
     model = fit_lexical(fit_texts(store, job.seed), job.embedding, job.seed)
     arrays = store.write_arrays(LEXICAL, model.to_arrays())
-    return [arrays, store.write_json(SPEC, lexical_spec(model, job.embedding, arrays.sha256).to_json())]
+    return [arrays, write_spec(store, model.spec)]
+
+
+def write_spec(store: Store, spec: EncoderSpec) -> Part:
+    """Commits which model it is, and not where it was found: the same model elsewhere must not be another run."""
+    return store.write_bytes(SPEC, replace(spec, location="", origin="", libraries={}, notes=()).to_json().encode())
 
 
 def fit_texts(store: Store, seed: int) -> list[str]:
     """The excerpts with the smallest keys, copies left out, in the order of their documents."""
-    from curation.counter_rng import keys
-
     dropped = dropped_documents(store)
     names = [name for name in store.list("excerpts") if name.endswith(".parquet")]
     ids = [store.read_table(name, ["doc_id"])["doc_id"].to_numpy() for name in names]
@@ -73,7 +81,7 @@ def fit_texts(store: Store, seed: int) -> list[str]:
 
 def load_spec(store: Store) -> EncoderSpec:
     """The committed choice of the model."""
-    return EncoderSpec.from_json(json.loads(store.read_bytes(SPEC)))
+    return EncoderSpec.from_json(store.read_bytes(SPEC).decode())
 
 
 def load_lexical(store: Store) -> LexicalModel:

@@ -199,6 +199,24 @@ def test_weights_of_empty_domains_go_to_the_others():
     assert got.domain_weights.tolist() == [1, 0]
 
 
+def test_domains_of_weight_nought_give_nothing_even_in_need():
+    def got(budget):
+        sizes = np.array([[10, 30]])
+        return allocate(
+            sizes,
+            budget=budget,
+            clip=2,
+            exponent=0.0,
+            domain_weights=np.array([1.0, 0.0]),
+            when_short="hold_budget",
+            domain_names=["a", "b"],
+        )
+
+    assert got(20).target.tolist() == [[20, 0]]
+    with pytest.raises(JobError, match=r"there are 10, .* lets 20 be drawn.* to 3$"):
+        got(25)
+
+
 def test_weights_without_tokens_are_an_error_of_the_job():
     with pytest.raises(JobError, match=r"blending\.weights.*empty"):
         one(domain_weights=np.array([0.0, 1.0]))

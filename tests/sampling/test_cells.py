@@ -42,7 +42,7 @@ def test_wrong_indices_are_refused():
     with pytest.raises(ValueError, match="clusters"):
         cell_of(np.array([-1]), np.array([0]), 2)
     with pytest.raises(ValueError, match=r"2\^31"):
-        cell_of(np.array([2**30]), np.array([1]), 2)
+        cell_of(np.array([2**31 - 1], np.int32), np.array([0], np.int16), 3)
     with pytest.raises(ValueError, match="2 clusters but 1 domains"):
         cell_of(np.array([0, 1]), np.array([0]), 2)
     with pytest.raises(ValueError, match="one length"):

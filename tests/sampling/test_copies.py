@@ -123,6 +123,17 @@ def test_a_debt_of_long_documents_does_not_spoil_cells_of_short_ones():
         promises_hold(corpus, target, 1, drawn(corpus, target, 1))
 
 
+@pytest.mark.parametrize("owed", [5, 7])
+def test_between_two_as_near_the_debt_gives_way(owed):
+    """The first cell leaves a debt of 5 or -5, half a document of the second; that one hits its target of 10."""
+    tokens, cluster = np.array([12, 12, 10, 10, 10], np.int32), np.array([0, 0, 1, 1, 1], np.int32)
+    corpus = Corpus(np.arange(5), cluster, np.zeros(5, np.int16), tokens, 2, 1)
+    target = np.array([[owed], [10.0]])
+    counts = drawn(corpus, target, 1)
+    promises_hold(corpus, target, 1, counts)
+    assert corpus.totals(counts).tolist() == [0 if owed == 5 else 12, 10]
+
+
 def test_what_cannot_be_drawn_is_refused():
     ids, cell, tokens = np.arange(2), np.array([0, 0]), np.array([5, 5])
     for target, message in [([[10.1]], "more than a cell"), ([[5.0], [1.0]], "without documents")]:

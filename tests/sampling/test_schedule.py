@@ -96,6 +96,25 @@ def test_general_to_specific_drops_small_clusters_early_and_the_mirror_starts_th
             assert place[small][-1] > 0.95
 
 
+def test_cells_have_phases_of_their_own():
+    """A thousand equal cells of 20 draws: in the first 500 draws all parts of the table come, not its first half."""
+    cell = np.repeat(np.arange(1000), 20).astype(np.int32)
+    ones, pace = np.ones(20_000, np.int16), np.full((1000, 1), 20.0)
+    drawn = schedule(np.arange(20_000), cell, ones, ones, pace, "stationary", seed=0)
+    early = cell[drawn.document[:500]]
+    assert abs((early < 500).sum() - 250) < 5 * np.sqrt(125)
+    assert len(np.unique(early)) == 500
+
+
+def test_equal_keys_are_ordered_by_cell(monkeypatch):
+    monkeypatch.setattr("curation.counter_rng.uniform", lambda seed, purpose, ids: np.full(len(ids), 0.5))
+    cell = np.repeat(np.arange(1000), 20).astype(np.int32)
+    ones, pace = np.ones(20_000, np.int16), np.full((1000, 1), 20.0)
+    for order in BY_KEY:
+        drawn = schedule(np.arange(20_000), cell, ones, ones, pace, order, seed=0)
+        assert np.array_equal(cell[drawn.document], np.tile(np.arange(1000), 20))
+
+
 def test_shuffled_draws_fall_anywhere():
     corpus = random_corpus(1, documents=2000, clusters=5, domains=2)
     got, counts = planned(corpus, 0.4, 5)
@@ -209,7 +228,7 @@ def test_shards_hold_what_they_should(sizes, shard_bytes):
 
 def test_shards_of_a_long_output():
     """Sums pass 2^31."""
-    cuts = shard_cuts(np.full(3000, 2**20, dtype=np.int32), 2**28)
-    assert cuts.tolist() == list(range(0, 3000, 256))
+    cuts = shard_cuts(np.full(5000, 1_000_003, dtype=np.int32), 10**8)
+    assert cuts.tolist() == [0] + [k for k in range(1, 5000) if k * 1_000_003 // 10**8 > (k - 1) * 1_000_003 // 10**8]
     with pytest.raises(ValueError, match="shard_bytes"):
         shard_cuts(np.array([1]), 0)

@@ -88,10 +88,22 @@ def test_the_scale_of_the_preference_does_not_matter(problem, scale):
     assert scaled == pytest.approx(amounts, rel=1e-6, abs=1e-9 * max(total, 1))
 
 
-def test_a_total_on_a_kink_gives_the_cap_to_the_bit():
-    preference, caps = np.array([0.1, 0.3, 0.6]), np.array([7.0, 1000.0, 1000.0])
-    total = 7.0 + 70.0 * 0.3 + 70.0 * 0.6  # where the first cap starts to bind
-    assert fill(preference, caps, water_level(preference, caps, total))[0] == 7.0
+@given(st.integers(0, 2**32 - 1))
+def test_a_total_on_a_kink_gives_the_cap_to_the_bit(seed):
+    rng = np.random.default_rng(seed)
+    preference, caps = rng.random(20) + 0.01, rng.random(20) + 0.01
+    for level in caps / preference:  # where each cap starts to bind
+        total = np.minimum(caps, level * preference).sum()
+        amounts = fill(preference, caps, water_level(preference, caps, total))
+        assert np.array_equal(amounts == caps, caps / preference <= level)
+
+
+def test_all_that_is_reachable_gives_a_small_last_cap_too():
+    """The rounding of 100,000 sums is larger than the last cap, so it can't be found as what is left of the total."""
+    rng = np.random.default_rng(0)
+    preference, caps = np.append(rng.random(100_000) + 1, 1e-20), np.append(rng.random(100_000), 1e-15)
+    amounts = fill(preference, caps, water_level(preference, caps, caps.sum()))
+    assert np.array_equal(amounts, caps)
 
 
 def test_levels_by_hand():

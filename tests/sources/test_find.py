@@ -213,6 +213,7 @@ def test_uris_keep_what_is_needed_to_open_them(tmp_path, monkeypatch, query, roo
         files = find_files(Source(domain="d", path=base + pattern + query), 0)
         assert [file.path for file in files] == [f"{base}/{name}{query}" for name in expected]
         for file in files:
+            assert file.format == ("parquet" if "parquet" in file.path else "jsonl")
             filesystem, inner = open_input(file.path)
             assert filesystem.open_input_file(inner).read() == b"{}\n"
             check_unchanged(file.path, file.etag)

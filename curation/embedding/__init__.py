@@ -1,0 +1,1 @@
+"""Documents to unit vectors: which model, where its weights are, and how texts are batched through it."""

@@ -63,7 +63,7 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
         if store.is_local:
             reporter.keep_log(Path(store.root, "events.jsonl"))
         text = dump_job(job).encode()
-        if not store.list(JOB) or store.read_bytes(JOB) != text:
+        if not store.exists(JOB) or store.read_bytes(JOB) != text:
             store.write_bytes(JOB, text)
         reporter.event("run", run_dir=store.root)
         try:

@@ -25,12 +25,11 @@ EVERY = 10.0
 
 def short(number: float) -> str:
     """A count for people: 950, 12.3k, 4.5M, 6.7G."""
-    for unit in ("", "k", "M", "G"):
-        if abs(number) < 999.5:
-            break
+    units = ["T", "G", "M", "k", ""]
+    while abs(number) >= 999.5 and len(units) > 1:
         number /= 1000
-    else:
-        unit = "T"
+        units.pop()
+    unit = units[-1]
     return f"{number:.0f}{unit}" if not unit or abs(number) >= 99.95 else f"{number:.1f}{unit}"
 
 
@@ -69,7 +68,7 @@ class Reporter:
             self._log.close()
             self._log = None
 
-    def event(self, kind: str, **fields: Any) -> None:
+    def event(self, kind: str, /, **fields: Any) -> None:
         """One event, with its time (seconds since the epoch)."""
         line = json.dumps({"time": round(time.time(), 3), "event": kind, **fields}, ensure_ascii=False)
         if self._log:

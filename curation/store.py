@@ -229,6 +229,11 @@ class Store:
                 size += len(chunk)
         return size, digest.hexdigest()
 
+    def exists(self, name: str) -> bool:
+        """True when there is a file of this name."""
+        filesystem, path = self._place(name)
+        return bool(filesystem.get_file_info(path).type == pafs.FileType.File)
+
     def list(self, folder: str) -> dict[str, int]:
         """The committed files in a folder and below it, with their sizes; empty when there is no such folder."""
         filesystem, base = self._place(folder)

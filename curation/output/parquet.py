@@ -6,6 +6,7 @@ plainly (a dictionary of long texts is waste) and without statistics; `domain` r
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,5 +61,5 @@ def row_groups(sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
         within = np.cumsum(chunk) - chunk
         cuts = np.flatnonzero(np.diff(within // ROW_GROUP_BYTES, prepend=0)) + start
         bounds = [start, *cuts.tolist(), start + len(chunk)]
-        groups += [(low, high) for low, high in zip(bounds, bounds[1:], strict=False) if high > low]
+        groups += [(low, high) for low, high in itertools.pairwise(bounds) if high > low]
     return groups

@@ -21,8 +21,9 @@ sort: after any prefix each cell is within one document of what its key says.
 `curriculum` cuts a cell's drawn documents at the quartiles of their quality into four bands; the copy rule above
 then holds inside a band.
 
-Cost: about 0.3 microseconds a draw, and 60 microseconds a cell; per draw 14 bytes of temporary memory for the keys
-and 16 for their sort, beside the result's 6 (int32 documents).
+Cost, measured on one core: 0.2 microseconds a draw at 5 million draws, 0.5 at 100 million, where gathering the sorted
+draws misses the caches, and some 60 microseconds a cell. Memory: while sorting some 30 bytes a draw, and 4 a document,
+beside the result's 6 a draw.
 """
 
 from __future__ import annotations

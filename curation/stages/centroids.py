@@ -89,7 +89,8 @@ def work(run: Run) -> Result:
         finally:
             gang.stop()
     if len(state.centroids) < run.job.clustering.clusters:
-        text = f"{len(state.centroids)} clusters instead of {run.job.clustering.clusters}: there are no more different vectors"
+        wanted = run.job.clustering.clusters
+        text = f"{len(state.centroids)} clusters instead of {wanted}: there are no more different vectors"
         run.reporter.event("note", stage="centroids", text=text)
     stats = figures(state, rows)
     parts = [run.store.write_arrays(CENTROIDS, {"centroids": state.centroids})]

@@ -12,6 +12,7 @@ stage needs a slot, as the items are in the object store before it begins.
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +23,13 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
-from curation.embedding.create import create_encoder
 from curation.embedding.encoder import Encoded, NonFiniteVector
 from curation.errors import CurationError, RunError
 from curation.sources.rows import Columns, Split
 from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents, kept_documents
-from curation.stages.encoder import load_lexical, load_spec
+from curation.stages.encoder import load_spec, open_encoder
 from curation.stages.splits import (
     Receipt,
     WorkItem,
@@ -56,10 +56,11 @@ def work(run: Run) -> Result:
     parts: list[Part] = []
     stats: dict[str, int] = {}
     with run.reporter.stage("embeddings", sum(split.rows for split in [*pending, *found])) as progress:
-        for receipts in collect_found(run, found, files, "embeddings"):
-            parts += [part for receipt in receipts for part in receipt.parts]
-            stats = add_counts(stats, {}) | _sum(stats, receipts)
-            progress.found(sum(receipt.stats["rows"] for receipt in receipts))
+        for split, receipt in collect_found(run, found, "embeddings"):
+            if receipt:
+                parts += receipt.parts
+                stats = add_counts(stats, receipt.stats)
+                progress.found(split.rows)
         items = list(work_items(pending, files, documents_an_item([*pending, *found])))
         for receipts in _encode_items(run, items):
             parts += [part for receipt in receipts for part in receipt.parts]
@@ -90,17 +91,9 @@ def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
     rows = [{"item": pickle.dumps(item)} for item in items]
-    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        EncoderActor,
-        batch_size=1,
-        batch_format="pyarrow",
-        fn_constructor_args=(run.store, run.job, pool.threads),
-        compute=ray.data.ActorPoolStrategy(size=pool.actors),
-        num_gpus=pool.gpus,
-        num_cpus=0 if pool.gpus else pool.threads,
-        max_restarts=workers.RETRIES,
-        max_task_retries=workers.RETRIES,
-    )
+    with warnings.catch_warnings():  # of the two limits on restarts, for which Ray Data has no other door yet
+        warnings.simplefilter("ignore", ray.util.annotations.RayDeprecationWarning)
+        results = _map_batches(run, pool, rows)
     try:
         for row in results.iter_rows():
             outcome = pickle.loads(row["outcome"])
@@ -109,6 +102,22 @@ def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
             yield outcome
     except (ray.exceptions.RayError, ray.exceptions.UserCodeException) as error:
         raise RunError(f"embedding failed: {workers.cause_of(error)}") from error
+
+
+def _map_batches(run: Run, pool: Pool, rows: list[dict[str, bytes]]) -> Any:
+    import ray
+
+    return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        EncoderActor,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_constructor_args=(run.store, run.job, "cuda" if pool.gpus else "cpu", pool.threads),
+        compute=ray.data.ActorPoolStrategy(size=pool.actors),
+        num_gpus=pool.gpus,
+        num_cpus=0 if pool.gpus else pool.threads,
+        max_restarts=workers.RETRIES,
+        max_task_retries=workers.RETRIES,
+    )
 
 
 @dataclass(frozen=True)
@@ -143,11 +152,13 @@ def pool_layout(job: Job, kind: str, items: int) -> Pool:
 class EncoderActor:
     """Holds the model, and turns work items into committed parts."""
 
-    def __init__(self, store: Store, job: Job, threads: int) -> None:
+    def __init__(self, store: Store, job: Job, device: str, threads: int) -> None:
         self._store, self._job = store, job
-        spec = load_spec(store)
-        lexical = load_lexical(store) if spec.kind == "lexical" else None
-        self._encoder = create_encoder(spec, job.embedding, lexical=lexical, threads=threads)
+        self._failure: CurationError | None = None
+        try:
+            self._encoder = open_encoder(store, job.embedding, device, threads)
+        except CurationError as error:
+            self._failure = error  # a constructor that raises would be started again and again
         self._dropped = dropped_documents(store)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -155,6 +166,8 @@ class EncoderActor:
         return pa.table({"outcome": [pickle.dumps(self._outcome(item)) for item in batch["item"].to_pylist()]})
 
     def _outcome(self, pickled: bytes) -> list[Receipt] | CurationError:
+        if self._failure:
+            return self._failure
         try:
             return self._encode(pickle.loads(pickled))
         except CurationError as error:

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from curation.config import Job
+from curation.config import Embedding, Job
 from curation.counter_rng import keys
-from curation.embedding.encoder import EncoderSpec
-from curation.embedding.lexical import LexicalModel, fit_lexical
+from curation.embedding.create import create_encoder
+from curation.embedding.encoder import Encoder, EncoderSpec
+from curation.embedding.lexical import fit_lexical
 from curation.embedding.resolve import resolve
+from curation.errors import RunError
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents
-from curation.stages.workers import map_items
+from curation.stages.workers import gpus, map_items
 from curation.store import Part, Store
 
 SPEC, LEXICAL = "encoder/spec.json", "encoder/lexical.npz"
@@ -35,27 +37,27 @@ def settings(job: Job) -> dict[str, Any]:
 def work(run: Run) -> Result:
     """The stage."""
     with run.reporter.stage("encoder", 0) as progress:
+        parts: list[Part] = []
         if run.job.embedding.model == "lexical":
-            [(_, parts)] = map_items([run.job], fit, run.store)
+            [(_, (spec, arrays))] = map_items([run.job], fit, run.store)
+            parts.append(arrays)
         else:
-            spec = resolve(run.job.embedding)
-            for note in spec.notes:
-                run.reporter.event("note", stage="encoder", text=note)
-            parts = [write_spec(run.store, spec)]
-        spec = load_spec(run.store)
+            # Where the encoders will run, for that machine's hardware decides the precision.
+            [(_, spec)] = map_items([run.job.embedding], resolve, gpus=float(gpus() > 0))
+        for note in spec.notes:
+            run.reporter.event("note", stage="encoder", text=note)
         run.reporter.event("encoder", libraries=spec.libraries, **spec.identity)
         progress.advance(text=describe(spec))
-    return Result(parts)
+    return Result([*parts, write_spec(run.store, spec)])
 
 
 STAGE = Stage("encoder", ("encoder",), ("documents", "duplicates"), settings, work)
 
 
-def fit(job: Job, store: Store) -> Any:
-    """Fits the lexical model on excerpts and commits it."""
+def fit(job: Job, store: Store) -> tuple[EncoderSpec, Part]:
+    """Fits the lexical model on excerpts and commits its arrays."""
     model = fit_lexical(fit_texts(store, job.seed), job.embedding, job.seed)
-    arrays = store.write_arrays(LEXICAL, model.to_arrays())
-    return [arrays, write_spec(store, model.spec)]
+    return model.spec, store.write_arrays(LEXICAL, model.to_arrays())
 
 
 def write_spec(store: Store, spec: EncoderSpec) -> Part:
@@ -84,9 +86,20 @@ def load_spec(store: Store) -> EncoderSpec:
     return EncoderSpec.from_json(store.read_bytes(SPEC).decode())
 
 
-def load_lexical(store: Store) -> LexicalModel:
-    """The committed lexical model."""
-    return LexicalModel.from_arrays(store.read_arrays(LEXICAL))
+def open_encoder(store: Store, embedding: Embedding, device: str, threads: int) -> Encoder:
+    """The run's encoder, in the process that will use it.
+
+    Raises:
+        RunError: the model found here is not the one that the run committed itself to.
+    """
+    spec = load_spec(store)
+    if spec.kind == "lexical":
+        return create_encoder(spec, embedding, arrays=store.read_arrays(LEXICAL))
+    here = resolve(embedding, precision=spec.precision)
+    if here.identity != spec.identity:
+        changed = ", ".join(key for key, value in here.identity.items() if value != spec.identity[key])
+        raise RunError(f"embedding.model: {spec.name} is not the one that this run began with: {changed} differ")
+    return create_encoder(here, embedding, device=device, threads=threads)
 
 
 def describe(spec: EncoderSpec) -> str:

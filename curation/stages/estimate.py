@@ -21,7 +21,7 @@ import pyarrow as pa
 from curation.config import Job
 from curation.embedding.create import create_encoder
 from curation.embedding.encoder import Encoder
-from curation.embedding.lexical import fit_lexical, lexical_spec
+from curation.embedding.lexical import fit_lexical
 from curation.embedding.resolve import resolve
 from curation.sources.blocks import DamagedStream, stream_blocks
 from curation.sources.count import count_file, count_range
@@ -42,7 +42,7 @@ ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
 
 @dataclass(frozen=True)
 class Sample:
-    """The beginning of a file: how much of it, and what it holds. `exact_rows` is the file's count where a footer tells."""
+    """The beginning of a file: which share of it, and what it holds; `exact_rows` is its count if a footer tells."""
 
     share: float
     texts: list[str]
@@ -187,12 +187,11 @@ def _encoder(job: Job, texts: list[str]) -> tuple[Encoder, float]:
     """The job's encoder, and the seconds that fitting it takes."""
     threads = os.cpu_count() or 1
     if job.embedding.model != "lexical":
-        return create_encoder(resolve(job.embedding), job.embedding, lexical=None, threads=threads), 0.0
+        return create_encoder(resolve(job.embedding), job.embedding, threads=threads), 0.0
     begun = time.perf_counter()
     model = fit_lexical(texts, job.embedding, job.seed)
     seconds = (time.perf_counter() - begun) * min(20_000 / max(1, len(texts)), 20.0)
-    spec = lexical_spec(model, job.embedding, "")
-    return create_encoder(spec, job.embedding, lexical=model, threads=1), seconds
+    return model, seconds
 
 
 def _seconds(work: Any) -> float:

@@ -9,13 +9,13 @@ holds. `index.json` is written when all shards are there, and the spilled files 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.config import Job
@@ -182,7 +182,7 @@ def write_spill(sink: Any, drawn: pa.Table, bounds: NDArray[np.int64]) -> None:
     cuts = [0, *np.searchsorted(drawn["position"].to_numpy(), bounds).tolist(), drawn.num_rows]
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.ipc.new_file(sink, drawn.schema, options=options) as writer:
-        for low, high in zip(cuts, cuts[1:], strict=False):
+        for low, high in itertools.pairwise(cuts):
             [batch] = drawn.slice(low, high - low).combine_chunks().to_batches() or [
                 pa.RecordBatch.from_pylist([], drawn.schema)
             ]

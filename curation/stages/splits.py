@@ -153,10 +153,13 @@ def map_splits(
     parts: list[Part] = []
     stats: dict[str, int] = {}
     with run.reporter.stage(name, sum(split.rows for split in [*pending, *found])) as progress:
-        for receipts in collect_found(run, found, files, folder, sides):
-            parts, stats = _add(parts, stats, receipts)
-            progress.found(sum(part.rows for receipt in receipts for part in receipt.parts[-1:]))
-        items = work_items(pending, files, size)
+        for split, receipt in collect_found(run, found, folder, sides):
+            if receipt is None:
+                pending.append(split)
+                continue
+            parts, stats = _add(parts, stats, [receipt])
+            progress.found(split.rows)
+        items = work_items(sorted(pending, key=lambda split: split.split_id), files, size)
         for item, receipts in map_items(items, _work, work, run.store, run.job, *shared, tasks=run.job.resources.tasks):
             parts, stats = _add(parts, stats, receipts)
             progress.advance(item.documents, sum(receipt.stats.get("tokens", 0) for receipt in receipts))
@@ -170,25 +173,30 @@ def _work(item: WorkItem, work: Callable[..., list[Receipt]], store: Store, job:
 
 
 def collect_found(
-    run: Run, found: list[Split], files: dict[int, CountedFile], folder: str, sides: tuple[str, ...] = ()
-) -> Iterator[list[Receipt]]:
-    """The receipts of splits that an interrupted run had finished, read back from their parts by Ray tasks."""
+    run: Run, found: list[Split], folder: str, sides: tuple[str, ...] = ()
+) -> Iterator[tuple[Split, Receipt | None]]:
+    """The receipts of splits that an interrupted run had finished, read back from their parts by Ray tasks.
+
+    None where a part beside the main one is missing, so that the split has to be done again.
+    """
     left = iter(found)
     batches = iter(lambda: list(islice(left, 64)), [])
     tasks = run.job.resources.tasks
-    for _, receipts in map_items(batches, read_receipts, run.store, folder, sides, tasks=tasks):
-        yield receipts
+    for batch, receipts in map_items(batches, _read_receipts, run.store, folder, sides, tasks=tasks):
+        yield from zip(batch, receipts, strict=True)
 
 
-def read_receipts(splits: list[Split], store: Store, folder: str, sides: tuple[str, ...]) -> list[Receipt]:
-    """The receipts of committed splits."""
+def _read_receipts(splits: list[Split], store: Store, folder: str, sides: tuple[str, ...]) -> list[Receipt | None]:
     return [_read_receipt(store, folder, sides, split.split_id) for split in splits]
 
 
-def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split_id: int) -> Receipt:
+def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split_id: int) -> Receipt | None:
     _, stats = store.read_stats(part_name(folder, split_id))
     names = [part_name(side, split_id) for side in sides if stats.get(side, 0)] + [part_name(folder, split_id)]
-    return Receipt([_read_part(store, name) for name in names], stats)
+    try:
+        return Receipt([_read_part(store, name) for name in names], stats)
+    except FileNotFoundError:
+        return None
 
 
 def _read_part(store: Store, name: str) -> Part:

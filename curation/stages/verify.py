@@ -50,7 +50,7 @@ def verify(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
     Raises:
         JobError: this is not a run directory.
     """
-    if not store.list(JOB_FILE) and not any(store.list(f"{stage.name}/{DONE}") for stage in stages):
+    if not store.exists(JOB_FILE) and not any(store.exists(f"{stage.name}/{DONE}") for stage in stages):
         raise JobError(f"{store.root}: this is not a run directory")
     whole = True
     for fault in _files(store, stages, fingerprint_of):

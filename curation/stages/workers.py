@@ -27,7 +27,10 @@ def start(resources: Resources) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or its C++ core writes into the progress bars
     import ray
+
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
 
     if ray.is_initialized():
         return
@@ -77,7 +80,7 @@ def share(value: Any) -> Any:
 
 
 def map_items(
-    items: Iterable[Item], work: Callable[..., Receipt], *shared: Any, tasks: int | str = "auto"
+    items: Iterable[Item], work: Callable[..., Receipt], *shared: Any, tasks: int | str = "auto", gpus: float = 0.0
 ) -> Iterator[tuple[Item, Receipt]]:
     """Calls `work(item, *shared)` in Ray tasks of one CPU and yields (item, receipt) as they finish.
 
@@ -86,6 +89,7 @@ def map_items(
         work: a module-level function.
         shared: further arguments; object references (`share`) arrive as the values they stand for.
         tasks: at most so many at a time; `auto` keeps every CPU busy.
+        gpus: GPUs of a task.
 
     Raises:
         CurationError: raised by `work`, as it was.
@@ -93,7 +97,7 @@ def map_items(
     """
     import ray
 
-    call = ray.remote(num_cpus=1, max_retries=RETRIES)(_call)
+    call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_call)
     window = 2 * cpus() if tasks == "auto" else int(tasks)
     waiting: dict[Any, Item] = {}
     left = iter(items)
@@ -105,7 +109,7 @@ def map_items(
                 return
             for reference in ray.wait(list(waiting), num_returns=1)[0]:
                 item = waiting.pop(reference)
-                yield item, outcome(reference, str(item))
+                yield item, outcome(reference, str(item)[:300])
     finally:
         for reference in waiting:
             ray.cancel(reference, force=True)

@@ -104,7 +104,7 @@ def compare_budgets(encoder, texts: list[str], budgets: list[int], rounds: int) 
     for _ in range(rounds):
         for budget in budgets:
             encoder.batch_tokens = budget
-            seconds, encoded = timed(lambda: encoder.encode(texts))
+            seconds, _ = timed(lambda: encoder.encode(texts))
             best[budget] = (min(best[budget][0], seconds[0]), min(best[budget][1], seconds[1]))
     for budget, seconds in best.items():
         print(f"{budget:6d} tokens a batch: {rates(len(texts), seconds)}")

@@ -102,5 +102,6 @@ def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     result = stage.work(run)
     marker = Marker(stage.name, wanted, result.parts, result.stats, round(time.monotonic() - begun, 3))
     run.store.finish(marker)
-    run.reporter.event("stage", stage=stage.name, seconds=marker.seconds, **result.stats)
+    counts = {key: value for key, value in result.stats.items() if isinstance(value, int | float | str)}
+    run.reporter.event("stage", stage=stage.name, seconds=marker.seconds, **counts)
     return marker

@@ -14,6 +14,7 @@ _JOB = """\
 # {largest} has {ratio:.0f} times the documents of {smallest}.
 run_dir: {run_dir}
 seed: 0
+split_bytes: 400_000       # small, so that a run that is stopped loses seconds
 
 sources:{sources}
 embedding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,16 +29,17 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="", pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
-        left = index == 0 or name == "terms"
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "terms", overflow="ellipsis")
+        left, last = index == 0 or name in {"terms", " "}, name == "terms"
+        width = None if last else len(name) + (index == 0 and name != "cluster") * 14
+        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis", min_width=width)
     return table
 
 
 def _totals(summary: dict[str, Any]) -> Table:
     documents, plan, shards = summary["documents"], summary["plan"], summary["shards"]
-    table = _table("What went in and what came out", "", "documents", "tokens", "")
+    table = _table("What went in and what came out", "", "documents", "tokens", " ")
     files = summary["sources"]["files"]
     table.add_row("read", f"{documents['documents']:,}", short(documents["tokens"]), f"{files} files")
     if documents["rejected"]:
@@ -56,7 +58,7 @@ def _totals(summary: dict[str, Any]) -> Table:
 def _balance(summary: dict[str, Any]) -> Table:
     balance, plan = summary["balance"], summary["plan"]
     clusters = len(summary["clusters"])
-    table = _table("Balance of the clusters, by tokens", "", "before", "after", "")
+    table = _table("Balance of the clusters, by tokens", "", "before", "after", " ")
     gini, effective = balance["gini"], balance["effective_clusters"]
     table.add_row("Gini (0: even)", f"{gini['before']:.3f}", f"{gini['after']:.3f}", "")
     row = (f"{effective['before']:.1f}", f"{effective['after']:.1f}", f"of {clusters}")
@@ -81,7 +83,7 @@ def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}")
         epochs = f"{row['epochs']:.2f}" + ("*" if row["clipped"] else "")
-        terms = Text(", ".join(row["terms"]))
+        terms = Text(", ".join(row["terms"][:8]))
         figures = (f"{row['documents']:,}", *shares, epochs, f"{row['coherence']:.2f}")
         table.add_row(str(row["cluster"]), *figures, terms)
     if any(row["clipped"] for row in rows):
@@ -91,7 +93,7 @@ def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
 
 def print_progress(stats: dict[str, dict[str, Any] | None], console: Console) -> None:
     """Prints what is done of a run that is not finished."""
-    table = _table("Not finished yet; `curation run` with the same job file goes on", "stage", "", "counts")
+    table = _table("Not finished yet; `curation run` with the same job file goes on", "stage", "", " ")
     for name, found in stats.items():
         counts = "  ".join(f"{key} {value:,}" for key, value in (found or {}).items() if isinstance(value, int))
         table.add_row(name, "done" if found is not None else "-", counts)
@@ -106,7 +108,7 @@ def print_estimate(estimate: dict[str, Any], console: Console) -> None:
         counts = (f"{about}{short(row['documents'])}", f"~{short(row['tokens'])}")
         table.add_row(Text(row["domain"]), f"{row['files']:,}", short(row["bytes"]) + "B", *counts)
     console.print(table)
-    table = _table("What would be done", "stage", "time", "disk", "")
+    table = _table("What would be done", "stage", "time", "disk", " ")
     for row in estimate["stages"]:
         seconds = clock(row["seconds"]) if row["seconds"] is not None else "?"
         table.add_row(row["stage"], "done" if row["done"] else f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])

@@ -11,6 +11,7 @@ stage needs a slot, as the items are in the object store before it begins.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -83,8 +84,9 @@ def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
     """The receipts of each item, as the pool finishes them."""
     if not items:
         return
-    import ray
+    import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # once it has set its own level, at its import
     pool = pool_layout(run.job, load_spec(run.store).kind, len(items))
     run.reporter.event("pool", stage="embeddings", actors=pool.actors, threads=pool.threads, gpus=pool.gpus)
     context = ray.data.DataContext.get_current()

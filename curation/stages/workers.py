@@ -7,8 +7,10 @@ that a person must mend travels as a value, so that it arrives with its own word
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -30,18 +32,31 @@ def start(resources: Resources) -> None:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or its C++ core writes into the progress bars
     import ray
 
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
-
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(address="auto", **quiet)
-        else:
-            ray.init(include_dashboard=False, object_store_memory=_object_store_bytes(resources), **quiet)
+        with _silence():
+            if os.environ.get("RAY_ADDRESS"):
+                ray.init(address="auto", **quiet)
+            else:
+                ray.init(include_dashboard=False, object_store_memory=_object_store_bytes(resources), **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise RunError(f"Ray did not start: {' '.join(str(error).split())[:500]}") from error
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps what Ray's C++ core says at its start off the terminal. Its errors come as exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a file of ours)
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _object_store_bytes(resources: Resources) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -50,6 +51,7 @@ def main() -> None:
     for round_ in range(options.rounds):
         seconds, encoded = timed(lambda: encoder.encode(texts))
         ours.append(seconds)
+        torch.set_num_threads(options.threads)
         seconds, expected = timed(lambda: reference.encode(texts, show_progress_bar=False))
         theirs.append(seconds)
         print(f"round {round_}: ours {rates(len(texts), ours[-1])}, theirs {rates(len(texts), theirs[-1])}")

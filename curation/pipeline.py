@@ -13,6 +13,7 @@ from pathlib import Path
 
 from curation.config import Job
 from curation.job_file import dump_job
+from curation.lock import locked
 from curation.progress import Reporter
 from curation.stages import (
     assignments,
@@ -59,7 +60,7 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
         CurationError: what a person must mend; what was committed stays.
     """
     store = Store.open(job.run_dir)
-    with store.lock():
+    with locked(store):
         if store.is_local:
             reporter.keep_log(Path(store.root, "events.jsonl"))
         text = dump_job(job).encode()

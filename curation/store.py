@@ -1,4 +1,4 @@
-"""A run directory on any pyarrow file system: parts, markers, the lock.
+"""A run directory on any pyarrow file system: parts and markers.
 
 Everything that a run knows is in its directory, so a run that died anywhere goes on from what is there. Three rules
 make that safe:
@@ -15,13 +15,11 @@ All names are relative to the run directory, with `/`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
 import os
 import secrets
-import socket
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -34,11 +32,11 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from curation.errors import JobError, RunError
+from curation.errors import JobError
 
 #: Bytes moved at a time when a file is hashed or copied.
 CHUNK = 1 << 22
-STARTED, DONE, LOCK = "_started.json", "_done.json", "_lock"
+STARTED, DONE = "_started.json", "_done.json"
 _TEMPORARY = ".tmp-"
 
 
@@ -290,34 +288,3 @@ class Store:
     def finish(self, marker: Marker) -> None:
         """Commits the marker of a stage; the last thing that a stage does."""
         self.write_json(f"{marker.stage}/{DONE}", asdict(marker))
-
-    # ---- lock -------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the run directory for one process.
-
-        The kernel's lock goes with the process that holds it, however it dies. Object stores have no such lock.
-
-        Raises:
-            RunError: another process holds it.
-        """
-        if not self.is_local:
-            yield
-            return
-        try:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-            file = Path(self.root, LOCK).open("a+")  # noqa: SIM115 (closed below, with the lock)
-        except OSError as error:
-            raise JobError(f"run_dir: {self.root}: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise RunError(f"{self.root} is in use by {holder}; wait for it or choose another run_dir") from error
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
-            yield

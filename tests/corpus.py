@@ -47,7 +47,7 @@ def build(folder: Path, scale: int = 1) -> str:
     news = texts(90 * scale, 2, ["law", "space"])
     lines = [json.dumps({"text": text, "url": f"n{i}", "score": 1.5}) for i, text in enumerate(news)]
     (folder / "news.jsonl").write_text("\n".join([*lines[:40], "", *lines[40:]]) + "\n")
-    books = texts(30 * scale, 3, ["music"]) + [web[5]]
+    books = [*texts(30 * scale, 3, ["music"]), web[5]]
     with gzip.open(folder / "books.jsonl.gz", "wt") as file:
         file.write("".join(json.dumps({"text": text}) + "\n" for text in books))
     notes = texts(12 * scale, 4, ["chess"])

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curation.errors import RunError
+from curation.lock import locked
 from curation.store import Marker, Part, Store
 
 
@@ -95,8 +96,9 @@ def test_the_digest_is_of_content_alone():
 
 HOLD = """
 import sys, time
+from curation.lock import locked
 from curation.store import Store
-with Store.open(sys.argv[1]).lock():
+with locked(Store.open(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -106,10 +108,10 @@ def test_the_lock_refuses_a_second_process_and_dies_with_the_first(store):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, store.root], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match=f"process {holder.pid} on"), store.lock():
+        with pytest.raises(RunError, match=f"process {holder.pid} on"), locked(store):
             pass
     finally:
         holder.kill()
         holder.wait()
-    with store.lock():
+    with locked(store):
         pass

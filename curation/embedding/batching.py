@@ -9,6 +9,7 @@ gives the same vectors.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,22 @@ class Batched:
     batch_tokens: int
 
 
+@dataclass(frozen=True)
+class Batch:
+    """The rows of the documents in a batch, and the tokens it computes, padding included."""
+
+    rows: NDArray[np.int64]
+    tokens: int
+
+
 def encode_in_batches(
-    lengths: NDArray[np.int64], dimensions: int, batch_tokens: int, forward: Forward, *, padding: bool = True
+    lengths: NDArray[np.int64],
+    dimensions: int,
+    batch_tokens: int,
+    forward: Forward,
+    *,
+    padding: bool = True,
+    pool: Executor | None = None,
 ) -> Batched:
     """Encodes n documents batch by batch.
 
@@ -50,49 +65,70 @@ def encode_in_batches(
         batch_tokens: most tokens of a batch.
         forward: encodes the documents at some rows.
         padding: whether a batch is padded to its longest document, or its documents lie end to end.
+        pool: threads that take a batch each; without them batches follow one another, and are halved when the GPU
+            runs out of memory.
 
     Raises:
         RunError: the GPU's memory does not hold a single document.
     """
-    import torch
-
     order = np.argsort(-lengths, kind="stable")
-    outputs: list[torch.Tensor] = []
-    start = padded = 0
-    while start < len(order):
-        rows, tokens = next_batch(lengths, order, start, batch_tokens, padding)
-        output = _unless_out_of_memory(forward, rows)
+    batches = plan_batches(lengths, order, batch_tokens, padding)
+    if pool is not None:
+        outputs = list(pool.map(lambda batch: forward(batch.rows), batches))
+        return Batched(_in_order(outputs, order, dimensions), sum(batch.tokens for batch in batches), batch_tokens)
+    outputs, padded, done = [], 0, 0
+    while batches:
+        batch = batches.pop(0)
+        output = _unless_out_of_memory(forward, batch.rows)
         if output is not None:
             outputs.append(output)
-            start += len(rows)
-            padded += tokens
-        elif len(rows) > 1:
+            padded += batch.tokens
+            done += len(batch.rows)
+        elif len(batch.rows) > 1:
             # Halve what was really in the batch: the budget may not have been full.
-            batch_tokens = max(1, tokens // 2)
+            batch_tokens = max(1, batch.tokens // 2)
+            batches = plan_batches(lengths, order[done:], batch_tokens, padding)
         else:
             raise RunError(
-                f"the GPU's memory does not hold one document of {tokens} tokens: lower embedding.max_tokens, "
+                f"the GPU's memory does not hold one document of {batch.tokens} tokens: lower embedding.max_tokens, "
                 "take a smaller model, or give an actor a whole GPU (resources.gpus_per_actor)"
             )
+    return Batched(_in_order(outputs, order, dimensions), padded, batch_tokens)
+
+
+def plan_batches(lengths: NDArray[np.int64], order: NDArray[np.int64], batch_tokens: int, padding: bool) -> list[Batch]:
+    """Cuts documents into batches of at most `batch_tokens` tokens, or one document.
+
+    Args:
+        lengths: int64[n], tokens of each document.
+        order: the rows to cut, longest document first.
+        batch_tokens: most tokens of a batch.
+        padding: whether every document of a batch costs as much as its longest.
+    """
+    batches, start = [], 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        if padding:
+            rows = order[start : start + max(1, batch_tokens // longest)]
+            batches.append(Batch(rows, longest * len(rows)))
+        else:
+            ends = np.cumsum(lengths[order[start : start + batch_tokens]])
+            rows = order[start : start + max(1, int(np.searchsorted(ends, batch_tokens, side="right")))]
+            batches.append(Batch(rows, int(lengths[rows].sum())))
+        start += len(rows)
+    return batches
+
+
+def _in_order(outputs: list[torch.Tensor], order: NDArray[np.int64], dimensions: int) -> NDArray[np.float32]:
+    """The outputs of the batches in the order of the documents."""
+    import torch
+
     if torch.cuda.is_available():
         torch.cuda.synchronize()  # copies to the host may still be under way
     vectors = np.empty((len(order), dimensions), np.float32)
     if outputs:
         vectors[order] = torch.cat(outputs).numpy()
-    return Batched(vectors, padded, batch_tokens)
-
-
-def next_batch(
-    lengths: NDArray[np.int64], order: NDArray[np.int64], start: int, batch_tokens: int, padding: bool
-) -> tuple[NDArray[np.int64], int]:
-    """The rows of the batch that begins at place `start` of the sorted documents, and the tokens it computes."""
-    if padding:
-        longest = max(1, int(lengths[order[start]]))
-        rows = order[start : start + max(1, batch_tokens // longest)]
-        return rows, longest * len(rows)
-    ends = np.cumsum(lengths[order[start : start + batch_tokens]])
-    rows = order[start : start + max(1, int(np.searchsorted(ends, batch_tokens, side="right")))]
-    return rows, int(lengths[rows].sum())
+    return vectors
 
 
 def _unless_out_of_memory(forward: Forward, rows: NDArray[np.int64]) -> torch.Tensor | None:

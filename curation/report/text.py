@@ -110,7 +110,7 @@ def print_estimate(estimate: dict[str, Any], console: Console) -> None:
     console.print(table)
     table = _table("What would be done", "stage", "time", "disk", " ")
     for row in estimate["stages"]:
-        seconds = clock(row["seconds"]) if row["seconds"] is not None else "?"
-        table.add_row(row["stage"], "done" if row["done"] else f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])
+        seconds = clock(row["seconds"])
+        table.add_row(row["stage"], f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])
     console.print(table)
     console.print(Text(estimate["note"]))

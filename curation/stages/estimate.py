@@ -177,10 +177,7 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
         ("plan", 1e-6 * documents, 12 * documents, "one CPU"),
         ("shards", drawn / WRITE_RATE / cpus, ZSTD_SHARE * drawn, f"and {LZ4_SHARE * drawn:.2g} B while it runs"),
     ]
-    return [
-        {"stage": name, "seconds": seconds, "bytes": disk, "note": note, "done": False}
-        for name, seconds, disk, note in plain
-    ]
+    return [{"stage": name, "seconds": seconds, "bytes": disk, "note": note} for name, seconds, disk, note in plain]
 
 
 def _encoder(job: Job, texts: list[str]) -> tuple[Encoder, float]:

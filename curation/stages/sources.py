@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from curation import tables
 from curation.config import Job
-from curation.errors import InputError
+from curation.errors import InputError, JobError
 from curation.sources.count import FileCount, count_file, count_range, join_ranges
 from curation.sources.find import InputFile, find_all
 from curation.stages.context import Result, Run, Stage
@@ -48,6 +48,9 @@ def settings(job: Job) -> dict[str, Any]:
 def work(run: Run) -> Result:
     """The stage."""
     files = find_all(run.job.sources)
+    inside = next((file for file in files if file.path.startswith(f"{run.store.root}/")), None)
+    if inside:
+        raise JobError(f"sources.{inside.source}.path: {inside.path} lies in the run directory; move one of the two")
     pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
     rows = 0
     with run.reporter.stage("sources", 0) as progress:

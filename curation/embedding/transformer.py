@@ -7,9 +7,9 @@ format of the forward pass (autocast would convert them again and again). Models
 reading text with a fast tokenizer go through `model.encode`, in sorted order.
 
 On a CPU every thread runs a batch of its own, on one core. Threads that share a batch wait for each other hundreds of
-times in it, and where something else wants a core, that waiting costs most of the speed (measured on 2 cores, one of
-them busy: 16 to 39 documents/s shared, 75 with one thread). The vectors do not depend on the number of threads then,
-either. A batch that leaves the cache is slower, so the job file's `batch_tokens` is an upper limit there.
+times in it, and where something else wants a core too, that waiting costs most of the speed (MiniLM on 2 busy cores:
+24 to 34 documents/s with shared batches, 58 to 92 with their own). The vectors do not depend on the number of threads
+then, either. A batch that leaves the cache is slower, so the job file's `batch_tokens` is an upper limit there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from curation.embedding.encoder import Encoded, EncoderSpec, normalised
 from curation.embedding.loading import load_model
 from curation.errors import RunError
 
-#: Best budget of a CPU batch: see benchmarks/embedding.py --budgets.
-CPU_BATCH_TOKENS = 4096
+#: Best budget of a CPU batch: benchmarks/embedding.py --budgets 512 1024 2048 4096 8192.
+CPU_BATCH_TOKENS = 2048
 #: Texts tokenised at once: bounds the memory of the tokenizer's results (100 bytes a token and more).
 _TOKENISED_AT_ONCE = 1024
 #: Characters a token that are shown to the tokenizer at first; the whole text if they were too few.

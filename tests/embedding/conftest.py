@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks the hub
-
-WORDS = "the a of and sun moon star planet bread butter flour oven court law judge jury".split()
+WORDS = [
+    "the",
+    "a",
+    "of",
+    "and",
+    "sun",
+    "moon",
+    "star",
+    "planet",
+    "bread",
+    "butter",
+    "flour",
+    "oven",
+    "court",
+    "law",
+    "judge",
+    "jury",
+]
 
 
 def save_tiny_bert(folder: Path, positions: int = 64) -> None:
@@ -52,3 +66,12 @@ def shared_tiny_bert(tmp_path_factory) -> Path:
 def tiny_bert(shared_tiny_bert, tmp_path) -> Path:
     """A copy that a test may damage."""
     return Path(shutil.copytree(shared_tiny_bert, tmp_path / "tiny"))
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch, tmp_path):
+    """No test asks the hub or finds what was downloaded from it before."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "no-hub-cache"))

@@ -48,7 +48,7 @@ def kill_once(path, log, rng):
     process = start(path, log)
     while process.poll() is None and '"start"' not in log.read_text():
         time.sleep(0.05)
-    time.sleep(float(rng.uniform(0, 6)))
+    time.sleep(float(rng.uniform(0, 10)))
     finished = process.poll() is not None
     os.killpg(process.pid, signal.SIGKILL) if not finished else None
     process.wait()

@@ -123,7 +123,7 @@ def _in_order(outputs: list[torch.Tensor], order: NDArray[np.int64], dimensions:
     """The outputs of the batches in the order of the documents."""
     import torch
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()  # copies to the host may still be under way
     vectors = np.empty((len(order), dimensions), np.float32)
     if outputs:

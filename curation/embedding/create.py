@@ -42,7 +42,7 @@ def create_encoder(
         spec: the committed record.
         embedding: the job file's section: `batch_tokens` and `trust_remote_code` are taken from it.
         device: `cpu`, `cuda` or `cuda:N`. `lexical` runs on the CPU.
-        threads: CPU threads of the forward pass. `lexical` uses one.
+        threads: CPU threads, each of which computes batches of its own. `lexical` uses one.
         arrays: what `LexicalModel.to_arrays` gave; for `lexical` only.
 
     Raises:

@@ -15,6 +15,7 @@ it is integer arithmetic: the same bits on every machine.
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import unicodedata
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ from curation import counter_rng
 FEATURE_BITS = 18
 FEATURES = 1 << FEATURE_BITS
 
-#: Documents hashed at once: enough to make NumPy's fixed costs small, few enough to stay in the cache.
-_CHUNK = 128
+#: Characters hashed at once: enough to make NumPy's fixed costs small, few enough to stay in the cache.
+_CHUNK = 1 << 18
 _SHORTEST_WORD = 2
 
 _WORD, _UNSPACED = 1, 2
@@ -76,9 +77,11 @@ def count_words(texts: list[str], max_characters: int) -> WordCounts:
     Returns:
         The counts; a document without a word has no entries. A document's entries do not depend on the others.
     """
-    chunks = [_count_chunk(texts[at : at + _CHUNK], max_characters) for at in range(0, len(texts), _CHUNK)]
-    if not chunks:
+    if not texts:
         return WordCounts(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+    ends = np.cumsum([min(len(text), max_characters) for text in texts])
+    cuts = [0, *(np.flatnonzero(np.diff(ends // _CHUNK)) + 1).tolist(), len(texts)]
+    chunks = [_count_chunk(texts[start:stop], max_characters) for start, stop in itertools.pairwise(cuts)]
     entries = np.concatenate([np.diff(chunk.starts) for chunk in chunks])
     return WordCounts(
         np.concatenate([np.zeros(1, np.int64), np.cumsum(entries)]),
@@ -143,7 +146,7 @@ def _kinds() -> NDArray[np.uint8]:
     return kinds
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=8)
 def _powers(n: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """P^0 ... P^(n-1) and their inverses modulo 2^64."""
     result = []

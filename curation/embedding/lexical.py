@@ -118,7 +118,7 @@ def lexical_spec(dimensions: int, max_tokens: int, sha256: str = "", notes: tupl
 
 
 def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> LexicalModel:
-    """Fits a model on a sample of the corpus: about 1 core-second a thousand documents.
+    """Fits a model on a sample of the corpus: about 0.4 core-seconds a thousand documents.
 
     Args:
         texts: the sample, in an order that does not depend on workers.

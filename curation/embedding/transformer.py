@@ -55,7 +55,7 @@ class TransformerEncoder:
         folder: where it lies on this machine; checked against the spec by the caller.
         batch_tokens: tokens of a batch, padding included; on a CPU at most CPU_BATCH_TOKENS are taken.
         device: `cpu`, `cuda` or `cuda:N`.
-        threads: CPU threads of the forward pass.
+        threads: on a CPU, how many batches are computed at a time, each by one thread; not used on a GPU.
         trust_remote_code: whether code in the folder may run.
 
     Attributes:

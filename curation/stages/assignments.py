@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from curation import tables
 from curation.clustering.assign import nearest_two
 from curation.config import Job
+from curation.sources.rows import Split
 from curation.stages import workers
 from curation.stages.centroids import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.embeddings import load_vectors
-from curation.stages.splits import Receipt, WorkItem, map_splits, part_name
+from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
 from curation.store import Store
 
 
@@ -31,7 +32,7 @@ def settings(job: Job) -> dict[str, Any]:
 def work(run: Run) -> Result:
     """The stage."""
     centroids = workers.share(load_centroids(run.store))
-    return map_splits(run, "assignments", "assignments", assign, centroids)
+    return map_splits(run, "assignments", in_tasks(run, assign, centroids))
 
 
 STAGE = Stage("assignments", ("assignments",), ("embeddings", "centroids"), settings, work)
@@ -39,13 +40,14 @@ STAGE = Stage("assignments", ("assignments",), ("embeddings", "centroids"), sett
 
 def assign(store: Store, job: Job, item: WorkItem, centroids: NDArray[np.float32]) -> list[Receipt]:
     """Commits the assignments of an item's splits."""
-    return [_assign_split(store, split.split_id, centroids) for split in item.splits]
+    return [_assign_split(store, split, centroids) for split in item.splits]
 
 
-def _assign_split(store: Store, split_id: int, centroids: NDArray[np.float32]) -> Receipt:
-    doc_id, vectors = load_vectors(store, part_name("embeddings", split_id))
+def _assign_split(store: Store, split: Split, centroids: NDArray[np.float32]) -> Receipt:
+    doc_id, vectors = load_vectors(store, part_name("embeddings", split.split_id))
     cluster, similarity, second = nearest_two(vectors, centroids)
     arrays = [doc_id, cluster, similarity, pa.array(second, from_pandas=True)]
     stats = {"documents": len(doc_id)}
     table = pa.table(arrays, schema=tables.ASSIGNMENTS)
-    return Receipt([store.write_table(part_name("assignments", split_id), table, stats)], stats)
+    part = store.write_table(part_name("assignments", split.split_id), table, stats)
+    return Receipt([part], split.rows, stats)

@@ -27,6 +27,7 @@ from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import (
     Receipt,
     WorkItem,
+    in_tasks,
     load_files,
     load_splits,
     map_splits,
@@ -59,7 +60,8 @@ def work(run: Run) -> Result:
         if stats.get("rejected", 0) > limit:
             raise InputError(_too_many(run, stats["rejected"], total))
 
-    result = map_splits(run, "documents", "documents", describe, total, sides=("excerpts", "rejected"), seen=check)
+    describing = in_tasks(run, describe, total)
+    result = map_splits(run, "documents", describing, sides=("excerpts", "rejected"), seen=check)
     check(result.stats)
     if result.stats.get("kept", 0) == 0:
         raise InputError("no document is left: all rows of the sources were rejected, or there are none")
@@ -100,7 +102,8 @@ def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows:
         for folder, table in (("excerpts", excerpts), ("rejected", rejected))
         if table.num_rows
     ]
-    return Receipt([*parts, store.write_table(part_name("documents", split.split_id), documents, stats)], stats)
+    main = store.write_table(part_name("documents", split.split_id), documents, stats)
+    return Receipt([*parts, main], split.rows, stats)
 
 
 def documents_table(job: Job, file: InputFile, split: Split, rows: Rows) -> pa.Table:

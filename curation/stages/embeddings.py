@@ -31,18 +31,8 @@ from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import load_spec, open_encoder
-from curation.stages.splits import (
-    Receipt,
-    WorkItem,
-    add_counts,
-    collect_found,
-    documents_an_item,
-    load_files,
-    part_name,
-    pending_and_found,
-    work_items,
-)
-from curation.store import Part, Store
+from curation.stages.splits import Receipt, WorkItem, map_splits, part_name
+from curation.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -52,38 +42,14 @@ def settings(job: Job) -> dict[str, Any]:
 
 def work(run: Run) -> Result:
     """The stage."""
-    pending, found = pending_and_found(run, "embeddings")
-    files = load_files(run.store)
-    parts: list[Part] = []
-    stats: dict[str, int] = {}
-    with run.reporter.stage("embeddings", sum(split.rows for split in [*pending, *found])) as progress:
-        for split, receipt in collect_found(run, found, "embeddings"):
-            if receipt:
-                parts += receipt.parts
-                stats = add_counts(stats, receipt.stats)
-                progress.found(split.rows)
-        items = list(work_items(pending, files, documents_an_item([*pending, *found])))
-        for receipts in _encode_items(run, items):
-            parts += [part for receipt in receipts for part in receipt.parts]
-            stats = _sum(stats, receipts)
-            rows = sum(receipt.stats["rows"] for receipt in receipts)
-            progress.advance(rows, sum(receipt.stats["tokens"] for receipt in receipts))
-    return Result(sorted(parts, key=lambda part: part.name), dict(sorted(stats.items())))
+    return map_splits(run, "embeddings", lambda items: _encode_items(run, items))
 
 
 STAGE = Stage("embeddings", ("embeddings",), ("documents", "duplicates", "encoder"), settings, work)
 
 
-def _sum(stats: dict[str, int], receipts: list[Receipt]) -> dict[str, int]:
-    for receipt in receipts:
-        stats = add_counts(stats, receipt.stats)
-    return stats
-
-
 def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
     """The receipts of each item, as the pool finishes them."""
-    if not items:
-        return
     import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # once it has set its own level, at its import
@@ -194,10 +160,11 @@ class EncoderActor:
         documents = self._store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
         keep = kept_documents(documents, self._dropped)
         encoded = self._encoder.encode(text.filter(keep).to_pylist())
-        stats = {"documents": int(keep.sum()), "rows": split.rows, "tokens": encoded.tokens}
+        stats = {"documents": int(keep.sum()), "tokens": encoded.tokens}
         stats |= {"padded": encoded.padded, "truncated": encoded.truncated}
         table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded)
-        return Receipt([self._store.write_table(part_name("embeddings", split.split_id), table, stats)], stats)
+        part = self._store.write_table(part_name("embeddings", split.split_id), table, stats)
+        return Receipt([part], split.rows, stats)
 
 
 def embeddings_table(doc_id: NDArray[np.int64], encoded: Encoded) -> pa.Table:

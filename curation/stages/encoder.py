@@ -42,8 +42,7 @@ def work(run: Run) -> Result:
             [(_, (spec, arrays))] = map_items([run.job], fit, run.store)
             parts.append(arrays)
         else:
-            # Where the encoders will run, for that machine's hardware decides the precision.
-            [(_, spec)] = map_items([run.job.embedding], resolve, gpus=float(gpus() > 0))
+            spec = find_model(run.job)
         for note in spec.notes:
             run.reporter.event("note", stage="encoder", text=note)
         run.reporter.event("encoder", libraries=spec.libraries, **spec.identity)
@@ -52,6 +51,16 @@ def work(run: Run) -> Result:
 
 
 STAGE = Stage("encoder", ("encoder",), ("documents", "duplicates"), settings, work)
+
+
+def find_model(job: Job) -> EncoderSpec:
+    """The model that the job names, found where the encoders will run: that hardware decides the precision.
+
+    Raises:
+        JobError: there is no such model, or it can't do what the job asks of it.
+    """
+    [(_, spec)] = map_items([job.embedding], resolve, gpus=float(job.embedding.model != "lexical" and gpus() > 0))
+    return spec
 
 
 def fit(job: Job, store: Store) -> tuple[EncoderSpec, Part]:

@@ -19,6 +19,7 @@ from curation.errors import InputError, JobError
 from curation.sources.count import FileCount, count_file, count_range, join_ranges
 from curation.sources.find import InputFile, find_all
 from curation.stages.context import Result, Run, Stage
+from curation.stages.encoder import find_model
 from curation.stages.splits import load_files
 from curation.stages.workers import map_items
 
@@ -51,6 +52,7 @@ def work(run: Run) -> Result:
     inside = next((file for file in files if file.path.startswith(f"{run.store.root}/")), None)
     if inside:
         raise JobError(f"sources.{inside.source}.path: {inside.path} lies in the run directory; move one of the two")
+    find_model(run.job)  # a wrong name should be told now, and not when the corpus has been read
     pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
     rows = 0
     with run.reporter.stage("sources", 0) as progress:

@@ -9,8 +9,7 @@ back the very receipt that its dead writer would have sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
@@ -26,12 +25,16 @@ from curation.store import Part, Store
 MOST_SPLITS = 256
 
 
+Mapping = Callable[[list["WorkItem"]], Iterator[list["Receipt"]]]
+
+
 @dataclass(frozen=True)
 class Receipt:
-    """What is left of a split when its work is done: its files and its counts."""
+    """What is left of a split when its work is done: its files, its rows in the source, and its counts."""
 
     parts: list[Part]
-    stats: dict[str, int] = field(default_factory=dict)
+    rows: int
+    stats: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -114,62 +117,65 @@ def documents_an_item(splits: list[Split]) -> int:
     return max((split.rows for split in splits), default=1)
 
 
-def pending_and_found(run: Run, folder: str) -> tuple[list[Split], list[Split]]:
-    """The splits whose part is not in the folder yet, and those whose part is."""
-    there = run.store.list(folder)
-    splits = load_splits(run.store)
-    return (
-        [split for split in splits if part_name(folder, split.split_id) not in there],
-        [split for split in splits if part_name(folder, split.split_id) in there],
-    )
+def in_tasks(run: Run, work: Callable[..., list[Receipt]], *shared: Any) -> Mapping:
+    """Maps `work(store, job, item, *shared)`, which commits an item's parts, over items in Ray tasks."""
+
+    def mapping(items: list[WorkItem]) -> Iterator[list[Receipt]]:
+        arguments = (work, run.store, run.job, *shared)
+        for _, receipts in map_items(items, _work, *arguments, tasks=run.job.resources.tasks):
+            yield receipts
+
+    return mapping
+
+
+def _work(item: WorkItem, work: Callable[..., list[Receipt]], store: Store, job: Job, *shared: Any) -> list[Receipt]:
+    return work(store, job, item, *shared)
 
 
 def map_splits(
     run: Run,
     name: str,
-    folder: str,
-    work: Callable[..., list[Receipt]],
-    *shared: Any,
+    mapping: Mapping,
+    *,
     sides: tuple[str, ...] = (),
     seen: Callable[[dict[str, int]], None] | None = None,
 ) -> Result:
-    """Runs `work(store, job, item, *shared)` in Ray tasks for every split that has no part in `folder` yet.
+    """Does what a stage has to do for every split that has no part yet.
 
     Args:
         run: the run.
-        name: the stage's name, for the progress.
-        folder: the table whose part is committed last.
-        work: commits the parts of an item's splits and returns their receipts.
-        shared: further arguments, see `map_items`.
+        name: the stage, and the folder of the table whose part is committed last.
+        mapping: takes work items and yields the receipts of each as they are done, in any order.
         sides: folders of tables that have a part only where the receipt's count of that name is above 0.
         seen: called with the running sums of the counts, to stop early by raising.
 
     Returns:
         The files of all splits in order, and the sums of their counts.
     """
-    pending, found = pending_and_found(run, folder)
-    files = load_files(run.store)
-    size = documents_an_item([*pending, *found])
+    there = run.store.list(name)
+    splits = load_splits(run.store)
+    found = [split for split in splits if part_name(name, split.split_id) in there]
+    pending = [split for split in splits if part_name(name, split.split_id) not in there]
     parts: list[Part] = []
     stats: dict[str, int] = {}
-    with run.reporter.stage(name, sum(split.rows for split in [*pending, *found])) as progress:
-        for split, receipt in collect_found(run, found, folder, sides):
+    with run.reporter.stage(name, total_documents(splits)) as progress:
+        for split, receipt in collect_found(run, found, name, sides):
             if receipt is None:
                 pending.append(split)
                 continue
-            parts, stats = _add(parts, stats, [receipt])
+            parts += receipt.parts
+            stats = add_counts(stats, receipt.stats)
             progress.found(split.rows)
-        items = work_items(sorted(pending, key=lambda split: split.split_id), files, size)
-        for item, receipts in map_items(items, _work, work, run.store, run.job, *shared, tasks=run.job.resources.tasks):
-            parts, stats = _add(parts, stats, receipts)
-            progress.advance(item.documents, sum(receipt.stats.get("tokens", 0) for receipt in receipts))
+        pending.sort(key=lambda split: split.split_id)
+        items = list(work_items(pending, load_files(run.store), documents_an_item(splits)))
+        for receipts in mapping(items) if items else ():
+            for receipt in receipts:
+                parts += receipt.parts
+                stats = add_counts(stats, receipt.stats)
+                progress.advance(receipt.rows, receipt.stats.get("tokens", 0))
             if seen:
                 seen(stats)
     return Result(sorted(parts, key=lambda part: part.name), dict(sorted(stats.items())))
-
-
-def _work(item: WorkItem, work: Callable[..., list[Receipt]], store: Store, job: Job, *shared: Any) -> list[Receipt]:
-    return work(store, job, item, *shared)
 
 
 def collect_found(
@@ -187,14 +193,15 @@ def collect_found(
 
 
 def _read_receipts(splits: list[Split], store: Store, folder: str, sides: tuple[str, ...]) -> list[Receipt | None]:
-    return [_read_receipt(store, folder, sides, split.split_id) for split in splits]
+    return [_read_receipt(store, folder, sides, split) for split in splits]
 
 
-def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split_id: int) -> Receipt | None:
-    _, stats = store.read_stats(part_name(folder, split_id))
-    names = [part_name(side, split_id) for side in sides if stats.get(side, 0)] + [part_name(folder, split_id)]
+def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split: Split) -> Receipt | None:
+    main = part_name(folder, split.split_id)
+    _, stats = store.read_stats(main)
+    names = [part_name(side, split.split_id) for side in sides if stats.get(side, 0)]
     try:
-        return Receipt([_read_part(store, name) for name in names], stats)
+        return Receipt([_read_part(store, name) for name in [*names, main]], split.rows, stats)
     except FileNotFoundError:
         return None
 
@@ -202,11 +209,6 @@ def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split_id: i
 def _read_part(store: Store, name: str) -> Part:
     size, sha256 = store.hash(name)
     return Part(name, store.read_stats(name)[0], size, sha256)
-
-
-def _add(parts: list[Part], stats: dict[str, int], receipts: list[Receipt]) -> tuple[list[Part], dict[str, int]]:
-    parts += [part for receipt in receipts for part in receipt.parts]
-    return parts, reduce(add_counts, (receipt.stats for receipt in receipts), stats)
 
 
 def add_counts(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:

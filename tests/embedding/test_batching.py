@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.embedding.batching import encode_in_batches, pad_left_or_right, plan_batches
@@ -12,6 +12,7 @@ from curation.errors import RunError
 LENGTHS = st.lists(st.integers(0, 300), max_size=60).map(lambda values: np.array(values, np.int64))
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 2000), st.booleans())
 def test_every_document_is_in_one_batch_within_the_budget(lengths, budget, padding):
     order = np.argsort(-lengths, kind="stable")
@@ -28,6 +29,7 @@ def numbered(rows):
     return torch.from_numpy(np.stack([rows, rows + 0.5], axis=1).astype(np.float32))
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 2000), st.integers(1, 4000), st.booleans())
 def test_batches_are_halved_until_they_fit_and_the_order_is_kept(lengths, budget, memory, padding):
     largest = 0

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.embedding.hashing import FEATURES, _kinds, count_words
@@ -34,6 +34,7 @@ def words(text: str) -> list[str]:
     return found + [a + b for a, b in itertools.pairwise(unspaced) if a and b]
 
 
+@settings(deadline=None)
 @given(SCRIPTS)
 def test_a_text_counts_as_its_words_alone(text):
     expected = sum(
@@ -45,6 +46,7 @@ def test_a_text_counts_as_its_words_alone(text):
     assert not expected - actual
 
 
+@settings(deadline=None)
 @given(st.lists(SCRIPTS, max_size=300), st.integers(1, 30))
 def test_a_document_is_counted_alike_alone_and_among_others(texts, most):
     together = count_words(texts, most)

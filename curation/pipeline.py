@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from curation.config import Job
 from curation.job_file import dump_job
@@ -92,8 +93,14 @@ def _run_stages(run: Run) -> list[Marker]:
 
 def stage_fingerprint(stage: Stage, job: Job, markers: dict[str, Marker]) -> str:
     """Hash of everything that a stage's result depends on."""
-    inputs = {name: markers[name].digest for name in stage.after}
+    inputs = {name: _input(name, markers) for name in stage.after}
     return fingerprint([TABLE_VERSION, stage.name, stage.settings(job), inputs])
+
+
+def _input(name: str, markers: dict[str, Marker]) -> Any:
+    """What a stage depends on: all that another one made, or what it counted under one name."""
+    stage, _, count = name.partition(".")
+    return markers[stage].stats[count] if count else markers[stage].digest
 
 
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:

@@ -232,15 +232,18 @@ class Store:
         filesystem, path = self._place(name)
         return bool(filesystem.get_file_info(path).type == pafs.FileType.File)
 
-    def list(self, folder: str) -> dict[str, int]:
-        """The committed files in a folder and below it, with their sizes; empty when there is no such folder."""
+    def list(self, folder: str, temporary: bool = False) -> dict[str, int]:
+        """The committed files in a folder and below it, with their sizes; empty when there is no such folder.
+
+        With `temporary`, those that were never committed instead: what a killed process left.
+        """
         filesystem, base = self._place(folder)
         found = filesystem.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
         cut = len(base) - len(folder)
         return {
             info.path[cut:]: info.size
             for info in sorted(found, key=lambda info: str(info.path))
-            if info.type == pafs.FileType.File and not info.base_name.startswith(_TEMPORARY)
+            if info.type == pafs.FileType.File and info.base_name.startswith(_TEMPORARY) == temporary
         }
 
     def remove(self, names: Iterable[str]) -> None:
@@ -279,6 +282,8 @@ class Store:
         """Makes a stage's folders ready: what an earlier, different version of the stage left is removed."""
         self.remove([f"{stage}/{DONE}"])
         if (self.read_json(f"{stage}/{STARTED}") or {}).get("fingerprint") == stage_fingerprint:
+            for folder in folders:
+                self.remove(self.list(folder, temporary=True))
             return
         self.remove([f"{stage}/{STARTED}"])
         for folder in folders:

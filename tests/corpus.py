@@ -79,5 +79,5 @@ def shard_hashes(run_dir: Path) -> dict[str, str]:
     """sha256 of every shard and of the index."""
     import hashlib
 
-    files = sorted(Path(run_dir, "shards").glob("[!_]*"))
+    files = sorted(Path(run_dir, "shards").glob("[!_.]*"))
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import datasets
@@ -95,15 +97,16 @@ def test_a_finished_run_does_nothing(finished):
     assert changed <= {"events.jsonl", "_lock"}
 
 
-def test_another_clip_replans_and_rewrites_only(tmp_path):
-    path = job(tmp_path / "corpus", tmp_path / "run")
-    run(path)
-    first = shard_hashes(tmp_path / "run")
-    assert worked(run(path, "sampling.clip=1", "sampling.budget.epochs=0.5")) == ["plan", "shards", "report"]
-    assert shard_hashes(tmp_path / "run") != first
-    assert faults(tmp_path / "run") == []
-    assert worked(run(path)) == ["plan", "shards", "report"]
-    assert shard_hashes(tmp_path / "run") == first
+def test_another_clip_replans_and_rewrites_only(finished, tmp_path):
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    other = ["sampling.clip=1", "sampling.budget.epochs=0.5"]
+    assert worked(run(path, f"run_dir={target}", *other)) == ["plan", "shards", "report"]
+    assert shard_hashes(target) != shard_hashes(run_dir)
+    assert faults(target) == []
+    assert worked(run(path, f"run_dir={target}")) == ["plan", "shards", "report"]
+    assert shard_hashes(target) == shard_hashes(run_dir)
 
 
 @pytest.mark.parametrize(
@@ -125,26 +128,31 @@ def test_a_run_that_lost_files_and_markers_ends_with_the_same_bytes(finished, tm
     """What a kill can leave: parts there and parts missing, no marker, a stale temporary file."""
     path, run_dir, _ = finished
     target = tmp_path / "run"
-    run(path, f"run_dir={target}")
+    shutil.copytree(run_dir, target)
     rng = np.random.default_rng(0)
     for stage in STAGES[1:]:
         (target / stage.name / "_done.json").unlink()
-        files = sorted(file for folder in stage.folders for file in (target / folder).glob("[!_]*"))
+        files = sorted(file for folder in stage.folders for file in (target / folder).glob("[!_.]*"))
         for file in rng.choice(files, max(1, len(files) // 2), replace=False) if files else []:
             file.unlink()
         (target / stage.name / ".tmp-part-1").write_bytes(b"half a part")
     events = run(path, f"run_dir={target}")
     assert worked(events) == [stage.name for stage in STAGES[1:]]
     assert shard_hashes(target) == shard_hashes(run_dir)
+    assert not list(target.rglob(".tmp-*"))
 
 
 @pytest.mark.parametrize("order", ["specific_to_general", "stationary", "curriculum", "shuffled"])
 def test_every_order_and_weights(finished, tmp_path, order):
-    path, _, _ = finished
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
     quality = ["quality.column=score", "quality.scale=[0, 5]"] if order == "curriculum" else []
-    run(path, f"run_dir={tmp_path}", f"sampling.order={order}", "blending.weights=proportional", *quality)
-    assert faults(tmp_path) == []
-    summary = json.loads((tmp_path / "report/summary.json").read_text())
+    events = run(path, f"run_dir={target}", f"sampling.order={order}", "blending.weights=proportional", *quality)
+    read_again = ["documents", "clusters"] if quality else []  # and nothing is embedded or clustered again
+    assert worked(events) == [*read_again, "plan", "shards", "report"]
+    assert faults(target) == []
+    summary = json.loads((target / "report/summary.json").read_text())
     shares = {row["domain"]: row["share_after"] for row in summary["domains"]}
     assert shares["web"] == pytest.approx(0.5, abs=0.02)
 
@@ -200,13 +208,17 @@ def test_verify_names_a_changed_byte_and_a_missing_file(finished):
     assert faults(run_dir) == []
 
 
-def test_an_input_that_changed_is_named(tmp_path, capsys):
-    path = job(tmp_path / "corpus", tmp_path / "run")
-    run(path)
-    news = tmp_path / "corpus" / "news.jsonl"
-    news.write_text(news.read_text().replace("law", "war"))
+def test_an_input_that_changed_is_named(finished, capsys):
+    path, _, _ = finished
+    news = Path(path).with_name("news.jsonl")
+    info = news.stat()
+    os.utime(news, ns=(info.st_atime_ns, info.st_mtime_ns + 1))
     assert main(["run", path]) == 1
-    assert "news.jsonl" in capsys.readouterr().err
-    Path(tmp_path, "corpus", "extra.jsonl.gz").write_bytes(b"")
-    news.unlink()
-    assert main(["run", path]) in {1, 2}
+    assert f"{news}: changed since this run counted it" in capsys.readouterr().err
+    os.utime(news, ns=(info.st_atime_ns, info.st_mtime_ns))
+    more = news.with_name("more.jsonl.gz")  # the glob of `books` takes it in
+    more.write_bytes(b"")
+    assert main(["run", path]) == 1
+    assert f"{more}: new since this run" in capsys.readouterr().err
+    more.unlink()
+    assert worked(run(path)) == []

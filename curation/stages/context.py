@@ -35,7 +35,8 @@ class Stage:
     Attributes:
         name: also the folder that holds its marker.
         folders: every folder that it writes into and that is its alone.
-        after: the stages whose files it reads.
+        after: the stages whose files it reads. "documents.texts": only what that stage counted under this name
+            matters, so that the stage need not be done again when the rest of those files changes.
         settings: the part of the job that its result depends on, JSON-able.
         work: does what is not done yet and returns everything that is there at the end.
         recheck: looks, when the stage is done, whether what it read from outside the run is still the same.

@@ -96,6 +96,7 @@ def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows:
         "bytes": pc.sum(documents["bytes"].cast(pa.int64())).as_py() or 0,
         "rejected": rejected.num_rows,
         "excerpts": excerpts.num_rows,
+        "texts": texts_digest(documents),
     }
     parts = [
         store.write_table(part_name(folder, split.split_id), table)
@@ -125,6 +126,17 @@ def documents_table(job: Job, file: InputFile, split: Split, rows: Rows) -> pa.T
         pa.array(reasons, pa.string()),
     ]
     return pa.table(arrays, schema=tables.DOCUMENTS)
+
+
+def texts_digest(documents: pa.Table) -> int:
+    """A 64-bit number for which texts a split has and keeps, so that it can be added up over splits.
+
+    Vectors hang on this and on nothing else of the table: another way to count tokens, say, embeds nothing again.
+    """
+    digest = hashlib.blake2b(str(documents["doc_id"][0].as_py()).encode(), digest_size=8)
+    digest.update(b"".join(value or bytes(16) for value in documents["content_hash"].to_pylist()))
+    digest.update(documents["keep"].to_numpy(zero_copy_only=False).tobytes())
+    return int.from_bytes(digest.digest(), "little")
 
 
 def text_hash(text: str) -> bytes:

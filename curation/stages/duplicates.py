@@ -44,7 +44,7 @@ def work(run: Run) -> Result:
     return Result(sorted(parts, key=lambda part: part.name), {"dropped": sum(part.rows for part in parts)})
 
 
-STAGE = Stage("duplicates", ("duplicates",), ("documents",), settings, work)
+STAGE = Stage("duplicates", ("duplicates",), ("documents.texts",), settings, work)
 
 
 def drop_copies(bucket: int, store: Store, names: list[str], buckets: int) -> Part:

@@ -45,7 +45,7 @@ def work(run: Run) -> Result:
     return map_splits(run, "embeddings", lambda items: _encode_items(run, items))
 
 
-STAGE = Stage("embeddings", ("embeddings",), ("documents", "duplicates", "encoder"), settings, work)
+STAGE = Stage("embeddings", ("embeddings",), ("documents.texts", "duplicates", "encoder"), settings, work)
 
 
 def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:

@@ -50,7 +50,7 @@ def work(run: Run) -> Result:
     return Result([*parts, write_spec(run.store, spec)])
 
 
-STAGE = Stage("encoder", ("encoder",), ("documents", "duplicates"), settings, work)
+STAGE = Stage("encoder", ("encoder",), ("documents.texts", "duplicates"), settings, work)
 
 
 def find_model(job: Job) -> EncoderSpec:

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -34,15 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except CurationError as error:
         if options.debug:
-            raise
+            traceback.print_exc()
         print(f"curation: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("\ncuration: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:  # whoever read our output is gone; what was asked for may not have been done
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 1
     except Exception as error:
         if options.debug:
             raise
@@ -127,15 +129,15 @@ def show_command(options: argparse.Namespace) -> int:
 
 
 def _show(run_dir: str) -> int:
-    from curation.pipeline import STAGES
+    from curation.pipeline import STAGES, current_markers
     from curation.report.text import print_progress, print_summary
     from curation.stages.report import SUMMARY
     from curation.store import Store
 
     store = Store.open(run_dir)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    markers = {stage.name: store.marker(stage.name) for stage in STAGES}
-    if not any(markers.values()):
+    markers = current_markers(store)
+    if not any(store.marker(stage.name) for stage in STAGES):
         raise JobError(f"{run_dir}: this is not a run directory, or nothing has been done in it yet")
     seconds = {name: marker.seconds for name, marker in markers.items() if marker}
     summary = store.read_json(SUMMARY) if markers["report"] else None

@@ -154,7 +154,7 @@ class Blending(Section):
 
 
 class Quality(Section):
-    """Where a document's quality comes from."""
+    """Where a document's quality comes from. `order: curriculum` reads it."""
 
     column: str | None = None
     """Column (Parquet) or key (JSONL) with a number a document."""
@@ -181,11 +181,11 @@ class Resources(Section):
     """How much of the machine or cluster is used. Changes nothing in the result."""
 
     embedding_actors: Count | Literal["auto"] = "auto"
-    """Encoder actors. `auto`: one a GPU; without GPUs one a node (2 cores and up share its threads)."""
+    """Encoder actors. `auto`: one a GPU; without GPUs one for 8 CPUs of a node (`lexical`: one a CPU)."""
     gpus_per_actor: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """GPUs of an encoder or K-Means actor. `auto`: 1 where there are GPUs, else 0."""
     clustering_actors: Count | Literal["auto"] = "auto"
-    """K-Means actors. `auto`: one a GPU, or one a CPU up to 16 a node."""
+    """K-Means actors. `auto`: one a GPU; without GPUs one a CPU, up to 16. More than fit are not started."""
     tasks: Count | Literal["auto"] = "auto"
     """Tasks at a time in the other stages. `auto`: one a CPU."""
     object_store_bytes: Annotated[int, Field(ge=80_000_000)] | Literal["auto"] = "auto"
@@ -238,10 +238,10 @@ class Job(Section):
         for source in self.sources:
             if weights.setdefault(source.domain, source.weight) != source.weight:
                 raise ValueError(f"two sources of domain {source.domain!r} have different weights: give both the same")
-            taken = {"text", "doc_id", "domain", "cluster", "repetition", "id"}
+            taken = {"text", "doc_id", "domain", "cluster", "repetition", "id", "position"}
             for column in source.keep_columns:
                 if column in taken:
-                    raise ValueError(f"keep_columns names {column!r}, which is a column of every shard")
+                    raise ValueError(f"keep_columns names {column!r}, a name that the shards need")
             if len(set(source.keep_columns)) != len(source.keep_columns):
                 raise ValueError(f"keep_columns of domain {source.domain!r} names a column twice")
         return self

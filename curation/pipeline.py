@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.config import Job
-from curation.job_file import dump_job
+from curation.job_file import dump_job, parse_job, parse_yaml
 from curation.lock import locked
 from curation.progress import Reporter
 from curation.stages import (
@@ -91,6 +91,18 @@ def _run_stages(run: Run) -> list[Marker]:
     return list(markers.values())
 
 
+def current_markers(store: Store) -> dict[str, Marker | None]:
+    """The marker of every stage that is done for the job file as the run directory has it now; None for the others."""
+    job = parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB) if store.exists(JOB) else None
+    markers: dict[str, Marker] = {}
+    for stage in STAGES if job else ():
+        marker = store.marker(stage.name)
+        known = all(name.partition(".")[0] in markers for name in stage.after)
+        if job and marker and known and marker.fingerprint == stage_fingerprint(stage, job, markers):
+            markers[stage.name] = marker
+    return {stage.name: markers.get(stage.name) for stage in STAGES}
+
+
 def stage_fingerprint(stage: Stage, job: Job, markers: dict[str, Marker]) -> str:
     """Hash of everything that a stage's result depends on."""
     inputs = {name: _input(name, markers) for name in stage.after}
@@ -100,7 +112,7 @@ def stage_fingerprint(stage: Stage, job: Job, markers: dict[str, Marker]) -> str
 def _input(name: str, markers: dict[str, Marker]) -> Any:
     """What a stage depends on: all that another one made, or what it counted under one name."""
     stage, _, count = name.partition(".")
-    return markers[stage].stats[count] if count else markers[stage].digest
+    return markers[stage].stats.get(count) if count else markers[stage].digest
 
 
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:

@@ -59,8 +59,10 @@ class Reporter:
             )
 
     def keep_log(self, path: Path) -> None:
-        """Appends every event from now on to a local file."""
+        """Appends every event from now on to a local file; a line that a killed process left half is ended first."""
+        torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
         self._log = path.open("a", encoding="utf-8", buffering=1)
+        self._log.write("\n" * torn)
 
     def close(self) -> None:
         """Ends the log."""

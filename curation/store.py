@@ -23,8 +23,10 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -99,6 +101,13 @@ class Sink(io.RawIOBase):
         return self._hash.hexdigest()
 
 
+@lru_cache(maxsize=8)
+def _remote(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a URI and the path on it; connecting anew for every file would be slow."""
+    filesystem, path = pafs.FileSystem.from_uri(uri)
+    return filesystem, path
+
+
 @dataclass(frozen=True)
 class Store:
     """A run directory. Small and picklable: workers get it as an argument."""
@@ -112,6 +121,7 @@ class Store:
         Raises:
             JobError: the location can't be understood.
         """
+        run_dir = unquote(run_dir.removeprefix("file://")) if run_dir.startswith("file:///") else run_dir
         root = run_dir if "://" in run_dir else str(Path(run_dir).expanduser().resolve())
         store = cls(root)
         try:
@@ -129,7 +139,7 @@ class Store:
         """The file system and the path on it of a name."""
         if self.is_local:
             return pafs.LocalFileSystem(), f"{self.root}/{name}" if name else self.root
-        filesystem, path = pafs.FileSystem.from_uri(self.root)
+        filesystem, path = _remote(self.root)
         return filesystem, f"{path}/{name}" if name else path
 
     # ---- files ------------------------------------------------------------------------------------------------
@@ -262,11 +272,12 @@ class Store:
     # ---- stages -----------------------------------------------------------------------------------------------
 
     def marker(self, stage: str) -> Marker | None:
-        """The marker of a finished stage, or None."""
-        value = self.read_json(f"{stage}/{DONE}")
-        if value is None:
+        """The marker of a finished stage, or None; also where the marker can't be read."""
+        try:
+            value = self.read_json(f"{stage}/{DONE}")
+            return value and Marker(**{**value, "parts": [Part(**part) for part in value["parts"]]})
+        except (ValueError, TypeError, KeyError):
             return None
-        return Marker(**{**value, "parts": [Part(**part) for part in value["parts"]]})
 
     def done(self, stage: str, stage_fingerprint: str) -> Marker | None:
         """The stage's marker when it is of this fingerprint and every file it names is there in full size."""
@@ -280,15 +291,30 @@ class Store:
 
     def begin(self, stage: str, folders: Iterable[str], stage_fingerprint: str) -> None:
         """Makes a stage's folders ready: what an earlier, different version of the stage left is removed."""
-        self.remove([f"{stage}/{DONE}"])
-        if (self.read_json(f"{stage}/{STARTED}") or {}).get("fingerprint") == stage_fingerprint:
+        if self.started(stage).get("fingerprint") == stage_fingerprint:
+            before = self.marker(stage)
+            if before and before.fingerprint == stage_fingerprint:  # done once, and now a file is gone or damaged
+                known = {part.name: part.sha256 for part in before.parts}
+                self._start(stage, stage_fingerprint, known)
+            self.remove([f"{stage}/{DONE}"])
             for folder in folders:
                 self.remove(self.list(folder, temporary=True))
             return
-        self.remove([f"{stage}/{STARTED}"])
+        self.remove([f"{stage}/{DONE}", f"{stage}/{STARTED}"])
         for folder in folders:
             self.remove_folder(folder)
-        self.write_json(f"{stage}/{STARTED}", {"stage": stage, "fingerprint": stage_fingerprint})
+        self._start(stage, stage_fingerprint, {})
+
+    def _start(self, stage: str, stage_fingerprint: str, known: dict[str, str]) -> None:
+        self.write_json(f"{stage}/{STARTED}", {"stage": stage, "fingerprint": stage_fingerprint, "known": known})
+
+    def started(self, stage: str) -> dict[str, Any]:
+        """What `begin` wrote: the fingerprint, and under `known` the sha256 of files that were committed once."""
+        try:
+            value = self.read_json(f"{stage}/{STARTED}")
+        except ValueError:
+            value = None
+        return value if isinstance(value, dict) else {}
 
     def finish(self, marker: Marker) -> None:
         """Commits the marker of a stage; the last thing that a stage does."""

@@ -64,7 +64,7 @@ def test_the_schema_describes_every_key():
         ("run_dir: x", "sources: missing"),
         ("run_dir: x\nsources: []", "sources: "),
         ("run_dir: x\nsources: [{path: x}]", "sources.0.domain: missing"),
-        ("run_dir: x\nsources: [{domain: a, path: x, keep_columns: [text]}]", "a column of every shard"),
+        ("run_dir: x\nsources: [{domain: a, path: x, keep_columns: [text]}]", "a name that the shards need"),
         (
             "run_dir: x\nsources: [{domain: a, path: x, weight: 1}, {domain: a, path: y, weight: 2}]",
             "different weights",

@@ -40,7 +40,7 @@ def _table(title: str, *columns: str) -> Table:
 def _totals(summary: dict[str, Any]) -> Table:
     documents, plan, shards = summary["documents"], summary["plan"], summary["shards"]
     table = _table("What went in and what came out", "", "documents", "tokens", " ")
-    files = summary["sources"]["files"]
+    files = summary["sources"]["input_files"]
     table.add_row("read", f"{documents['documents']:,}", short(documents["tokens"]), f"{files} files")
     if documents["rejected"]:
         table.add_row("rejected", f"{documents['rejected']:,}", "", "see the rejected table")
@@ -84,7 +84,12 @@ def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
         shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}")
         epochs = f"{row['epochs']:.2f}" + ("*" if row["clipped"] else "")
         terms = Text(", ".join(row["terms"][:8]))
-        figures = (f"{row['documents']:,}", *shares, epochs, f"{row['coherence']:.2f}")
+        figures = (
+            f"{row['documents']:,}",
+            *shares,
+            epochs,
+            "-" if row["coherence"] is None else f"{row['coherence']:.2f}",
+        )
         table.add_row(str(row["cluster"]), *figures, terms)
     if any(row["clipped"] for row in rows):
         table.caption = "* clipped: every document was used as often as the clip allows"

@@ -37,9 +37,9 @@ from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.embeddings import load_vectors
 from curation.stages.splits import load_splits, part_name
-from curation.store import Store
+from curation.store import Part, Store
 
-CENTROIDS, STATE = "centroids/centroids.npz", "centroids/state.npz"
+CENTROIDS = "centroids/centroids.npz"
 
 #: Seconds between two saves of the state.
 SAVE_EVERY = 5.0
@@ -52,7 +52,7 @@ Answer = TypeVar("Answer")
 
 def settings(job: Job) -> dict[str, Any]:
     """What the centroids depend on besides the embeddings."""
-    return {"clustering": job.clustering.model_dump(), "seed": job.seed}
+    return {"clustering": job.clustering.model_dump(exclude={"engine"}), "seed": job.seed}
 
 
 def work(run: Run) -> Result:
@@ -93,9 +93,7 @@ def work(run: Run) -> Result:
         text = f"{len(state.centroids)} clusters instead of {wanted}: there are no more different vectors"
         run.reporter.event("note", stage="centroids", text=text)
     stats = figures(state, rows)
-    parts = [run.store.write_arrays(CENTROIDS, {"centroids": state.centroids})]
-    run.store.remove([STATE])
-    return Result(parts, stats)
+    return Result([save_state(run.store, state)], stats)
 
 
 STAGE = Stage("centroids", ("centroids",), ("embeddings",), settings, work)
@@ -132,24 +130,24 @@ def first_centroids(gang: Gang, job: Job, rows: float) -> NDArray[np.float32]:
     return kmeans_plus_plus(vectors[np.argsort(ids)], clusters, job.seed)
 
 
-def save_state(store: Store, state: FitState) -> None:
-    """Commits a fit as far as it is."""
+def save_state(store: Store, state: FitState) -> Part:
+    """Commits a fit as far as it is, in place of what it was before."""
     history = {
         "objective": np.array([step.objective for step in state.history]),
-        "changed": np.array([step.changed for step in state.history], np.int64),
         "reseeded": np.array([step.reseeded for step in state.history], np.int64),
     }
-    store.write_arrays(STATE, {"centroids": state.centroids, "converged": np.array(state.converged), **history})
+    arrays = {"centroids": state.centroids, "converged": np.array(state.converged), **history}
+    return store.write_arrays(CENTROIDS, arrays)
 
 
 def load_state(store: Store) -> FitState | None:
     """The fit that an interrupted run left, or None."""
-    try:
-        arrays = store.read_arrays(STATE)
-    except FileNotFoundError:
+    known = store.started("centroids").get("known", {})
+    if not store.exists(CENTROIDS) or known.get(CENTROIDS, store.hash(CENTROIDS)[1]) != store.hash(CENTROIDS)[1]:
         return None
-    columns = zip(*(arrays[name].tolist() for name in ("objective", "changed", "reseeded")), strict=True)
-    history = tuple(Iteration(*entry) for entry in columns)
+    arrays = store.read_arrays(CENTROIDS)
+    columns = zip(arrays["objective"].tolist(), arrays["reseeded"].tolist(), strict=True)
+    history = tuple(Iteration(objective, 0, reseeded) for objective, reseeded in columns)
     return FitState(arrays["centroids"], len(history), history, bool(arrays["converged"]))
 
 
@@ -164,11 +162,11 @@ class Gang:
     def __init__(self, run: Run, share: float) -> None:
         self._store, self._job, self._share = run.store, run.job, share
         names = [part_name("embeddings", split.split_id) for split in load_splits(run.store)]
-        wanted, per_actor = run.job.resources.clustering_actors, run.job.resources.gpus_per_actor
-        gpus = workers.gpus()
-        self._gpus = float(gpus > 0) if per_actor == "auto" else float(per_actor)
-        most = int(gpus / self._gpus) if self._gpus else min(workers.cpus(), 16)
-        count = max(1, min(len(names), most if wanted == "auto" else wanted))
+        wanted = run.job.resources.clustering_actors
+        self._gpus = workers.gpus_per_actor(run.job.resources)
+        most = int(workers.gpus() / self._gpus) if self._gpus else workers.cpus()
+        automatic = most if self._gpus else min(most, 16)
+        count = max(1, min(len(names), most, automatic if wanted == "auto" else wanted))
         self._names = [names[index::count] for index in range(count)]
         self._actors = [self._start(names) for names in self._names]
         self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
@@ -195,6 +193,7 @@ class Gang:
                     if attempt == workers.RETRIES or workers.died_starting(error):
                         text = f"a K-Means actor was lost {attempt + 1} times: {workers.cause_of(error)}"
                         raise RunError(text) from error
+                    ray.kill(self._actors[index])  # or one that only can't be reached would keep its place
                     self._actors[index] = self._start(self._names[index])
                     reference = call(self._actors[index])
                 except ray.exceptions.RayError as error:
@@ -244,7 +243,9 @@ class RowActor:
     def sample(self, share: float) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         """About this share of the rows, with their doc_ids."""
         chosen = uniform(self._seed, "clustering.init.sample", self._ids) < share
-        return self._ids[chosen], np.concatenate(self._rows)[chosen]
+        ends = np.cumsum([len(rows) for rows in self._rows])
+        parts = [rows[chosen[end - len(rows) : end]] for rows, end in zip(self._rows, ends, strict=True)]
+        return self._ids[chosen], np.concatenate(parts)
 
     def step(self, centroids: NDArray[np.float32]) -> StepResult:
         """See `RowBlock.step`."""

@@ -44,7 +44,7 @@ def settings(job: Job) -> dict[str, Any]:
     """What the table depends on besides the sources."""
     return {
         "columns": [[source.domain, source.text_column] for source in job.sources],
-        "rows": job.rows.model_dump(),
+        "on_bad": job.rows.on_bad,
         "tokens": job.tokens.model_dump(),
         "quality": job.quality.model_dump(),
         "seed": job.seed,
@@ -54,21 +54,30 @@ def settings(job: Job) -> dict[str, Any]:
 def work(run: Run) -> Result:
     """The stage."""
     total = total_documents(load_splits(run.store))
-    limit = int(run.job.rows.max_rejected * total)
-
-    def check(stats: dict[str, int]) -> None:
-        if stats.get("rejected", 0) > limit:
-            raise InputError(_too_many(run, stats["rejected"], total))
-
     describing = in_tasks(run, describe, total)
-    result = map_splits(run, "documents", describing, sides=("excerpts", "rejected"), seen=check)
-    check(result.stats)
+    sides = ("excerpts", "rejected")
+    result = map_splits(
+        run, "documents", describing, sides=sides, seen=lambda stats: _check_rejected(run, stats, total)
+    )
+    _check_rejected(run, result.stats, total)
     if result.stats.get("kept", 0) == 0:
         raise InputError("no document is left: all rows of the sources were rejected, or there are none")
     return result
 
 
-STAGE = Stage("documents", ("documents", "excerpts", "rejected"), ("sources",), settings, work)
+def recheck(run: Run) -> None:
+    """The limit on rejected rows may have been lowered since."""
+    marker = run.store.marker("documents")
+    if marker:
+        _check_rejected(run, marker.stats, marker.stats["documents"])
+
+
+def _check_rejected(run: Run, stats: dict[str, int], total: int) -> None:
+    if stats.get("rejected", 0) > run.job.rows.max_rejected * total:
+        raise InputError(_too_many(run, stats["rejected"], total))
+
+
+STAGE = Stage("documents", ("documents", "excerpts", "rejected"), ("sources.files",), settings, work, recheck)
 
 
 def describe(store: Store, job: Job, item: WorkItem, total: int) -> list[Receipt]:

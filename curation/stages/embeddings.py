@@ -103,11 +103,10 @@ def pool_layout(job: Job, kind: str, items: int) -> Pool:
     The lexical encoder is Python and SciPy on one thread, so it gets an actor a CPU. A transformer on CPU shares its
     matrix products among up to 8 threads: more scale badly, fewer load the model more often than they need.
     """
-    wanted, per_actor = job.resources.embedding_actors, job.resources.gpus_per_actor
-    there = 0 if kind == "lexical" else workers.gpus()
-    gpus = float(there > 0) if per_actor == "auto" else float(per_actor)
+    wanted = job.resources.embedding_actors
+    gpus = 0.0 if kind == "lexical" else workers.gpus_per_actor(job.resources)
     if gpus:
-        fitting = max(1, int(there / gpus))
+        fitting = max(1, int(workers.gpus() / gpus))
         return Pool(min(items, fitting if wanted == "auto" else wanted), 4, gpus)
     most = 1 if kind == "lexical" else min(8, workers.node_cpus())
     if wanted == "auto":

@@ -20,7 +20,7 @@ from curation.embedding.resolve import resolve
 from curation.errors import RunError
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents
-from curation.stages.workers import gpus, map_items
+from curation.stages.workers import gpus_per_actor, map_items
 from curation.store import Part, Store
 
 SPEC, LEXICAL = "encoder/spec.json", "encoder/lexical.npz"
@@ -46,7 +46,7 @@ def work(run: Run) -> Result:
         for note in spec.notes:
             run.reporter.event("note", stage="encoder", text=note)
         run.reporter.event("encoder", libraries=spec.libraries, **spec.identity)
-        progress.advance(text=describe(spec))
+        progress.advance(text=f"{spec.name}, {describe(spec)}")
     return Result([*parts, write_spec(run.store, spec)])
 
 
@@ -59,7 +59,8 @@ def find_model(job: Job) -> EncoderSpec:
     Raises:
         JobError: there is no such model, or it can't do what the job asks of it.
     """
-    [(_, spec)] = map_items([job.embedding], resolve, gpus=float(job.embedding.model != "lexical" and gpus() > 0))
+    gpus = 0.0 if job.embedding.model == "lexical" else gpus_per_actor(job.resources)
+    [(_, spec)] = map_items([job.embedding], resolve, gpus=gpus)
     return spec
 
 
@@ -71,7 +72,8 @@ def fit(job: Job, store: Store) -> tuple[EncoderSpec, Part]:
 
 def write_spec(store: Store, spec: EncoderSpec) -> Part:
     """Commits which model it is, and not where it was found: the same model elsewhere must not be another run."""
-    return store.write_bytes(SPEC, replace(spec, location="", origin="", libraries={}, notes=()).to_json().encode())
+    plain = replace(spec, name=spec.kind, location="", origin="", revision="", libraries={}, notes=())
+    return store.write_bytes(SPEC, plain.to_json().encode())
 
 
 def fit_texts(store: Store, seed: int) -> list[str]:
@@ -107,10 +109,10 @@ def open_encoder(store: Store, embedding: Embedding, device: str, threads: int) 
     here = resolve(embedding, precision=spec.precision)
     if here.identity != spec.identity:
         changed = ", ".join(key for key, value in here.identity.items() if value != spec.identity[key])
-        raise RunError(f"embedding.model: {spec.name} is not the one that this run began with: {changed} differ")
+        raise RunError(f"embedding.model: {here.name} is not the model that this run began with: {changed} differ")
     return create_encoder(here, embedding, device=device, threads=threads)
 
 
 def describe(spec: EncoderSpec) -> str:
-    """The model in a few words."""
-    return f"{spec.name}, {spec.dimensions} dimensions, {spec.precision}"
+    """The vectors in a few words."""
+    return f"{spec.dimensions} dimensions, {spec.precision}"

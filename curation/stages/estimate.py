@@ -22,6 +22,7 @@ from curation.config import Job
 from curation.embedding.create import create_encoder
 from curation.embedding.encoder import Encoder
 from curation.embedding.lexical import fit_lexical
+from curation.embedding.precision import available_device
 from curation.embedding.resolve import resolve
 from curation.sources.blocks import DamagedStream, stream_blocks
 from curation.sources.count import count_file, count_range
@@ -184,7 +185,8 @@ def _encoder(job: Job, texts: list[str]) -> tuple[Encoder, float]:
     """The job's encoder, and the seconds that fitting it takes."""
     threads = os.cpu_count() or 1
     if job.embedding.model != "lexical":
-        return create_encoder(resolve(job.embedding), job.embedding, threads=threads), 0.0
+        spec = resolve(job.embedding)
+        return create_encoder(spec, job.embedding, device=available_device(), threads=threads), 0.0
     begun = time.perf_counter()
     model = fit_lexical(texts, job.embedding, job.seed)
     seconds = (time.perf_counter() - begun) * min(20_000 / max(1, len(texts)), 20.0)

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
-from curation.errors import CurationError, JobError
+from curation.errors import CurationError, JobError, RunError
 from curation.sampling.allocation import Allocation, allocate
 from curation.sampling.balance import coverage
 from curation.sampling.cells import cell_of, cell_totals
 from curation.sampling.copies import copies
 from curation.sampling.schedule import Schedule, schedule, shard_cuts
 from curation.stages import workers
+from curation.stages.centroids import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_splits, part_name
 from curation.store import Part, Store
@@ -62,7 +63,7 @@ def work(run: Run) -> Result:
     return result
 
 
-STAGE = Stage("plan", ("plan", "allocation", "schedule"), ("documents", "assignments", "clusters"), settings, work)
+STAGE = Stage("plan", ("plan", "allocation", "schedule"), ("documents", "assignments"), settings, work)
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,9 @@ class Planner:
 def make_plan(store: Store, job: Job) -> Result:
     """Decides, and commits `allocation`, `schedule` and the list of shards."""
     splits = [split.split_id for split in load_splits(store)]
-    clusters = store.read_table("clusters/clusters.parquet", ["cluster"]).num_rows
-    documents = load_eligible(store, splits, job.domains)
+    clusters = len(load_centroids(store))
+    assigned = store.marker("assignments")
+    documents = load_eligible(store, splits, job.domains, assigned.stats["documents"] if assigned else 0)
     cells = clusters * len(job.domains)
     count, available = cell_totals(documents.cell, documents.tokens, cells)
     allocation = allocate_budget(job, available.reshape(clusters, -1))
@@ -109,6 +111,11 @@ def make_plan(store: Store, job: Job) -> Result:
         clip=job.sampling.clip,
         seed=job.seed,
     )
+    if not counts.any():
+        raise JobError(
+            f"sampling.budget: {allocation.total:.0f} tokens are less than half of the shortest document that could "
+            f"be drawn; the corpus has {available.sum()} tokens"
+        )
     drawn = schedule(
         documents.doc_id,
         documents.cell,
@@ -140,31 +147,31 @@ def make_plan(store: Store, job: Job) -> Result:
     return Result(parts, stats)
 
 
-def load_eligible(store: Store, splits: list[int], domains: list[str]) -> Eligible:
-    """Reads the arrays that the plan is made from, split by split."""
-    columns = ["tokens", "bytes", "quality", "domain", "doc_id"]
+def load_eligible(store: Store, splits: list[int], domains: list[str], total: int) -> Eligible:
+    """Reads the arrays that the plan is made from, split by split; `total` documents have an assignment."""
     number = {domain: index for index, domain in enumerate(domains)}
-    loaded: list[tuple[NDArray[Any], ...]] = []
+    narrow: dict[str, Any] = {"doc_id": np.int64, "cell": np.int32, "tokens": np.int32, "bytes": np.int32}
+    narrow |= {"quality": np.float32, "split": np.int32}
+    arrays: dict[str, NDArray[Any]] = {name: np.empty(total, kind) for name, kind in narrow.items()}
+    start = 0
     for index, split in enumerate(splits):
         assigned = store.read_table(part_name("assignments", split), ["doc_id", "cluster"])
         doc_id = assigned["doc_id"].to_numpy()
         if not len(doc_id):
             continue
-        documents = store.read_table(part_name("documents", split), columns)
+        documents = store.read_table(part_name("documents", split), ["doc_id", "domain", "tokens", "bytes", "quality"])
         rows = doc_id - documents["doc_id"][0].as_py()
-        domain = number[documents["domain"][0].as_py()]
-        quality = documents["quality"].to_numpy().astype(np.float32)[rows]
-        loaded.append(
-            (
-                doc_id,
-                cell_of(assigned["cluster"].to_numpy(), np.full(len(rows), domain, np.int32), len(domains)),
-                documents["tokens"].to_numpy()[rows],
-                documents["bytes"].to_numpy()[rows],
-                quality,
-                np.full(len(rows), index, np.int32),
-            )
-        )
-    return Eligible(*(np.concatenate(arrays) for arrays in zip(*loaded, strict=True)))
+        domain = np.full(len(rows), number[documents["domain"][0].as_py()], np.int32)
+        place = slice(start, start + len(rows))
+        arrays["doc_id"][place] = doc_id
+        arrays["cell"][place] = cell_of(assigned["cluster"].to_numpy(), domain, len(domains))
+        arrays["split"][place] = index
+        for name in ("tokens", "bytes", "quality"):
+            arrays[name][place] = documents[name].to_numpy()[rows]
+        start += len(rows)
+    if start != total:
+        raise RunError(f"assignments: {start} documents, and the stage counted {total}; see `curation verify`")
+    return Eligible(**arrays)
 
 
 def allocate_budget(job: Job, available: NDArray[np.int64]) -> Allocation:

@@ -42,7 +42,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     before = tokens_by(allocation, "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     return {
-        "encoder": describe(load_spec(store)),
+        "encoder": f"{job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
         "documents": stats["documents"],
         "duplicates": stats["duplicates"],

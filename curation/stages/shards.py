@@ -39,6 +39,9 @@ from curation.store import Part, Store
 
 INDEX, SPILL = "shards/index.json", "spill"
 
+#: The column of a spilled file that no shard has.
+POSITION = "position"
+
 #: Columns of a shard that the run makes; the others come from the sources.
 OWN_COLUMNS = ("text", "doc_id", "domain", "cluster", "repetition")
 
@@ -60,7 +63,9 @@ class Group:
         """Rows of all its shards."""
         return self.stop - self.first[0]
 
-    def __str__(self) -> str:
+    @property
+    def label(self) -> str:
+        """Which shards, for messages."""
         return f"shards {self.shards[0]} to {self.shards[-1]}"
 
 
@@ -74,9 +79,8 @@ def work(run: Run) -> Result:
     """The stage."""
     listed = run.store.read_table(SHARDS)
     groups = group_shards(listed)
-    there = run.store.list("shards")
-    pending = [group for group in groups if any(shard_name(shard) not in there for shard in group.shards)]
     columns = shard_columns(run, load_files(run.store))
+    pending = [group for group in groups if not _complete(run.store, group)]
     if pending:
         spill(run, columns, groups)
     parts = write_groups(run, columns, groups, pending)
@@ -86,7 +90,16 @@ def work(run: Run) -> Result:
     return Result(parts, stats)
 
 
-STAGE = Stage("shards", ("shards", SPILL), ("plan", "assignments"), settings, work)
+STAGE = Stage("shards", ("shards", SPILL), ("sources.files", "plan", "assignments"), settings, work)
+
+
+def _complete(store: Store, group: Group) -> bool:
+    """Whether an interrupted run wrote all shards of a group, and they are what it wrote."""
+    known: dict[str, str] = store.started("shards").get("known", {})
+    names = [shard_name(shard) for shard in group.shards]
+    if not all(store.exists(name) for name in names):
+        return False
+    return all(store.hash(name)[1] == known[name] for name in names if name in known)
 
 
 def shard_name(shard: int) -> str:
@@ -152,41 +165,59 @@ def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bound
         source = job.sources[file.source]
         wanted = Columns(source.text_column, source.id_column, tuple(source.keep_columns))
         for split, rows in item.read(group, wanted):
-            drawn = drawn_rows(store, file, split, rows, columns)
+            plan = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
+            assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
+            texts = split_rows(file, split, rows, assigned, columns)
             with store.create(spill_name(split.split_id)) as sink:
-                write_spill(sink, drawn, bounds)
+                write_spill(sink, texts, plan, split.first_doc_id, columns, bounds)
 
 
-def drawn_rows(store: Store, file: InputFile, split: Split, rows: Rows, columns: pa.Schema) -> pa.Table:
-    """A row a draw of the split, in the order of positions: the shard's columns and `position`."""
-    plan = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
-    assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
-    doc_id = plan["doc_id"].to_numpy()
-    own = np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)
+def split_rows(file: InputFile, split: Split, rows: Rows, assigned: pa.Table, columns: pa.Schema) -> pa.Table:
+    """A row a document of the split: the shard's columns but `repetition`; cluster is null where it is not kept."""
+    cluster = np.full(split.rows, -1, np.int32)
+    cluster[assigned["doc_id"].to_numpy() - split.first_doc_id] = assigned["cluster"].to_numpy()
     carried = {field.name: field.type for field in columns if field.name not in OWN_COLUMNS}
-    text = conform(rows.table, carried).take(pa.array(doc_id - split.first_doc_id))
-    given = {
-        "doc_id": plan["doc_id"],
-        "domain": pa.array([file.domain] * len(doc_id), pa.string()),
-        "cluster": assigned["cluster"].take(pa.array(own)),
-        "repetition": plan["repetition"],
+    texts = conform(rows.table, carried)
+    own = {
+        "doc_id": pa.array(np.arange(split.first_doc_id, split.first_doc_id + split.rows)),
+        "domain": pa.repeat(pa.scalar(file.domain), split.rows),
+        "cluster": pa.array(cluster, mask=cluster < 0),
     }
-    arrays = [given[name] if name in given else text[name] for name in columns.names]
-    return pa.table([*arrays, plan["position"]], names=[*columns.names, "position"])
+    names = [name for name in columns.names if name != "repetition"]
+    return pa.table([own[name] if name in own else texts[name] for name in names], names=names)
 
 
-def write_spill(sink: Any, drawn: pa.Table, bounds: NDArray[np.int64]) -> None:
-    """Writes rows, sorted by position, as one record batch a group; `bounds` are the groups' first positions but the
-    first group's.
+def write_spill(
+    sink: Any, texts: pa.Table, plan: pa.Table, first_doc_id: int, columns: pa.Schema, bounds: NDArray[np.int64]
+) -> None:
+    """Writes a split's draws as one record batch a group, sorted by position.
+
+    Copies of a document are made group by group, so that a high clip needs no more memory than a low one.
+
+    Args:
+        sink: where the Arrow file goes.
+        texts: see `split_rows`.
+        plan: doc_id, repetition and position of the split's draws, by ascending position.
+        first_doc_id: of the split.
+        columns: the shard's columns; their order is that of the batches, and `position` comes after them.
+        bounds: int64, the first position of every group but the first.
     """
-    cuts = [0, *np.searchsorted(drawn["position"].to_numpy(), bounds).tolist(), drawn.num_rows]
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_file(sink, drawn.schema, options=options) as writer:
+    position = plan["position"].to_numpy()
+    row = plan["doc_id"].to_numpy() - first_doc_id
+    cuts = [0, *np.searchsorted(position, bounds).tolist(), len(position)]
+    names = [*columns.names, POSITION]
+    kinds = [
+        texts.schema.field(name).type if name in texts.column_names else columns.field(name).type
+        for name in columns.names
+    ]
+    schema = pa.schema(list(zip(names, [*kinds, pa.int64()], strict=True)))
+    with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         for low, high in itertools.pairwise(cuts):
-            [batch] = drawn.slice(low, high - low).combine_chunks().to_batches() or [
-                pa.RecordBatch.from_pylist([], drawn.schema)
-            ]
-            writer.write_batch(batch)
+            drawn = texts.take(pa.array(row[low:high]))
+            given = {"repetition": plan["repetition"][low:high], POSITION: plan["position"][low:high]}
+            arrays = [given[name] if name in given else drawn[name] for name in names]
+            batches = pa.table(arrays, schema=schema).combine_chunks().to_batches()
+            writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema))
 
 
 # ---- second pass: group by group ------------------------------------------------------------------------------
@@ -206,7 +237,7 @@ def write_groups(run: Run, columns: pa.Schema, groups: list[Group], pending: lis
         for group, written in workers.map_items(pending, write_group, run.store, columns, names, tasks=tasks):
             parts += written
             progress.advance(group.rows)
-    return sorted(parts, key=lambda part: part.name)
+    return sorted(parts, key=lambda part: (len(part.name), part.name))  # shard 100000 comes after 99999
 
 
 def read_group(group: Group, store: Store) -> list[Part]:
@@ -222,7 +253,7 @@ def read_group(group: Group, store: Store) -> list[Part]:
 def write_group(group: Group, store: Store, columns: pa.Schema, spilled: list[str]) -> list[Part]:
     """Merges what the splits gave to a group and writes its shards."""
     rows = pa.concat_tables([_read_batch(store, name, group.number) for name in spilled]).combine_chunks()
-    position = rows["position"].to_numpy()
+    position = rows[POSITION].to_numpy()
     order = np.argsort(position, kind="stable")
     cuts = np.searchsorted(position[order], [*group.first, group.stop])
     parts = []

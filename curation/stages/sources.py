@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,10 +19,12 @@ from curation.config import Job
 from curation.errors import InputError, JobError
 from curation.sources.count import FileCount, count_file, count_range, join_ranges
 from curation.sources.find import InputFile, find_all
+from curation.sources.parquet_footer import check_columns, open_parquet
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import find_model
 from curation.stages.splits import load_files
 from curation.stages.workers import map_items
+from curation.store import fingerprint
 
 SOURCES, SPLITS = "sources/sources.parquet", "sources/splits.parquet"
 
@@ -48,10 +51,7 @@ def settings(job: Job) -> dict[str, Any]:
 
 def work(run: Run) -> Result:
     """The stage."""
-    files = find_all(run.job.sources)
-    inside = next((file for file in files if file.path.startswith(f"{run.store.root}/")), None)
-    if inside:
-        raise JobError(f"sources.{inside.source}.path: {inside.path} lies in the run directory; move one of the two")
+    files = input_files(run)
     find_model(run.job)  # a wrong name should be told now, and not when the corpus has been read
     pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
     rows = 0
@@ -67,13 +67,33 @@ def work(run: Run) -> Result:
     if not splits.num_rows:
         raise InputError(f"the sources hold no row: {len(files)} files, all empty")
     parts = [run.store.write_table(SPLITS, splits), run.store.write_table(SOURCES, sources)]
-    return Result(parts, {"files": len(files), "rows": rows})
+    stats = {"files": files_digest(sources, splits), "input_files": len(files), "rows": rows}
+    return Result(parts, stats)
+
+
+def input_files(run: Run) -> list[InputFile]:
+    """The files of all sources; those of the run directory itself, which may lie among them, are no input."""
+    files = find_all(run.job.sources)
+    if not run.store.is_local:
+        return files
+    root = Path(run.store.root)
+    found = [file for file in files if "://" in file.path or root not in Path(file.path).resolve().parents]
+    for index, source in enumerate(run.job.sources):
+        if not any(file.source == index for file in found):
+            raise JobError(f"sources.{index}.path: {source.path} holds no file but those of the run directory")
+    return found
+
+
+def files_digest(sources: pa.Table, splits: pa.Table) -> str:
+    """Hash of what later stages read: contents and order of the files, and not where they lie or what is declared."""
+    rows = sources.select(["file_id", "domain", "source", "format", "bytes", "etag", "rows", "truncated"])
+    return fingerprint([rows.to_pylist(), splits.to_pylist()])
 
 
 def recheck(run: Run) -> None:
     """Compares the files as they are now with those that were counted; raises InputError where they differ."""
     counted = {file.path: file for file in load_files(run.store).values()}
-    now = {file.path: file for file in find_all(run.job.sources)}
+    now = {file.path: file for file in input_files(run)}
     mend = "; put it back, or start over with another run_dir"
     for path, file in counted.items():
         if path not in now:
@@ -83,6 +103,11 @@ def recheck(run: Run) -> None:
     for path in now:
         if path not in counted:
             raise InputError(f"{path}: new since this run counted its sources; move it, or choose another run_dir")
+    for index, source in enumerate(run.job.sources):  # their columns may be others than those that were counted with
+        first = next((file for file in now.values() if file.source == index and file.format == "parquet"), None)
+        if first:
+            with open_parquet(first.path) as opened:
+                check_columns(first.path, opened.schema_arrow, source, index, run.job.quality.column)
 
 
 STAGE = Stage("sources", ("sources",), (), settings, work, recheck)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
+import pyarrow as pa
+
 from curation.config import Job
 from curation.sources.find import InputFile
 from curation.sources.read import read_splits
@@ -66,7 +68,9 @@ class WorkItem:
         """Rows in the item, kept or not."""
         return sum(split.rows for split in self.splits)
 
-    def __str__(self) -> str:
+    @property
+    def label(self) -> str:
+        """Where the item begins, for messages."""
         first = self.groups[0][0]
         return f"{self.files[first.file_id].path}, rows from {first.first_row} on (split {first.split_id})"
 
@@ -183,27 +187,34 @@ def collect_found(
 ) -> Iterator[tuple[Split, Receipt | None]]:
     """The receipts of splits that an interrupted run had finished, read back from their parts by Ray tasks.
 
-    None where a part beside the main one is missing, so that the split has to be done again.
+    None where a part is missing, can't be read or is not what was committed once: the split has to be done again.
     """
+    known: dict[str, str] = run.store.started(folder).get("known", {})
     left = iter(found)
     batches = iter(lambda: list(islice(left, 64)), [])
     tasks = run.job.resources.tasks
-    for batch, receipts in map_items(batches, _read_receipts, run.store, folder, sides, tasks=tasks):
+    for batch, receipts in map_items(batches, _read_receipts, run.store, folder, sides, known, tasks=tasks):
         yield from zip(batch, receipts, strict=True)
 
 
-def _read_receipts(splits: list[Split], store: Store, folder: str, sides: tuple[str, ...]) -> list[Receipt | None]:
-    return [_read_receipt(store, folder, sides, split) for split in splits]
+def _read_receipts(
+    splits: list[Split], store: Store, folder: str, sides: tuple[str, ...], known: dict[str, str]
+) -> list[Receipt | None]:
+    return [_read_receipt(store, folder, sides, known, split) for split in splits]
 
 
-def _read_receipt(store: Store, folder: str, sides: tuple[str, ...], split: Split) -> Receipt | None:
+def _read_receipt(
+    store: Store, folder: str, sides: tuple[str, ...], known: dict[str, str], split: Split
+) -> Receipt | None:
     main = part_name(folder, split.split_id)
-    _, stats = store.read_stats(main)
-    names = [part_name(side, split.split_id) for side in sides if stats.get(side, 0)]
     try:
-        return Receipt([_read_part(store, name) for name in [*names, main]], split.rows, stats)
-    except FileNotFoundError:
+        _, stats = store.read_stats(main)
+        names = [part_name(side, split.split_id) for side in sides if stats.get(side, 0)]
+        parts = [_read_part(store, name) for name in [*names, main]]
+    except (OSError, pa.ArrowInvalid):
         return None
+    whole = all(known.get(part.name, part.sha256) == part.sha256 for part in parts)
+    return Receipt(parts, split.rows, stats) if whole else None
 
 
 def _read_part(store: Store, name: str) -> Part:

@@ -24,6 +24,7 @@ from curation.sources.rows import Split
 from curation.stages.context import Stage
 from curation.stages.documents import text_hash
 from curation.stages.duplicates import dropped_documents, kept_documents
+from curation.stages.embeddings import load_vectors
 from curation.stages.plan import ALLOCATION, SHARDS
 from curation.stages.shards import INDEX
 from curation.stages.splits import load_splits, part_name
@@ -57,7 +58,10 @@ def verify(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
         whole = whole and fault is None
         yield fault
     if whole:
-        yield from _tables(store, _job(store))
+        try:
+            yield from _tables(store, _job(store))
+        except (pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
+            yield f"the tables do not fit together: {type(error).__name__}: {error}"
 
 
 def _job(store: Store) -> Job:
@@ -76,13 +80,10 @@ def _files(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
         return
     for stage in stages:
         name = f"{stage.name}/{DONE}"
-        try:
-            marker = store.marker(stage.name)
-        except (ValueError, TypeError, KeyError) as error:
-            yield f"{name}: damaged: {error}"
-            return
+        marker = store.marker(stage.name)
         if marker is None:
-            yield f"{name}: missing, so the stage is not finished"
+            there = store.exists(name)
+            yield f"{name}: damaged" if there else f"{name}: missing, so the stage is not finished"
             return
         markers[stage.name] = marker
         agrees = marker.fingerprint == fingerprint_of(stage, job, markers)
@@ -92,14 +93,9 @@ def _files(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
 
 
 def _started(store: Store, stage: Stage, marker: Marker) -> str | None:
-    name = f"{stage.name}/{STARTED}"
-    try:
-        value = store.read_json(name)
-    except ValueError as error:
-        return f"{name}: damaged: {error}"
-    if value == {"stage": stage.name, "fingerprint": marker.fingerprint}:
-        return None
-    return f"{name}: missing" if value is None else f"{name}: does not agree with {DONE}"
+    value = store.started(stage.name)
+    agrees = (value.get("stage"), value.get("fingerprint")) == (stage.name, marker.fingerprint)
+    return None if agrees and isinstance(value.get("known"), dict) else f"{stage.name}/{STARTED}: missing or damaged"
 
 
 def _parts(store: Store, stage: Stage, marker: Marker) -> Faults:
@@ -144,7 +140,8 @@ def _tables(store: Store, job: Job) -> Faults:
         yield _check(split.first_doc_id == first, f"sources/splits.parquet: split {split.split_id} leaves a gap")
         first += split.rows
         documents = store.read_table(part_name("documents", split.split_id))
-        yield from _documents(split, documents)
+        yield from _documents(store, split, documents)
+        yield _unit_length(store, split)
         kept = documents["doc_id"].to_numpy()[kept_documents(documents, dropped)]
         assigned = store.read_table(part_name("assignments", split.split_id))
         for table in ("embeddings", "assignments"):
@@ -167,16 +164,42 @@ def _tables(store: Store, job: Job) -> Faults:
         np.array_equal(everywhere, np.arange(len(everywhere))), "schedule: positions are not 0 to the last, each once"
     )
     yield from _allocation(job, allocation, drawn_tokens)
-    yield from _shards(store, splits, shards, len(everywhere))
+    hashes = _content_hashes(store, splits)
+    yield from _duplicates(store, hashes, dropped)
+    yield from _shards(store, splits, shards, len(everywhere), hashes)
 
 
-def _documents(split: Split, documents: pa.Table) -> Faults:
+def _unit_length(store: Store, split: Split) -> str | None:
+    name = part_name("embeddings", split.split_id)
+    _, vectors = load_vectors(store, name)
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    return _check(bool((np.abs(lengths - 1) < 0.01).all()), f"{name}: a vector is not of unit length")  # NaN fails too
+
+
+def _documents(store: Store, split: Split, documents: pa.Table) -> Faults:
     name = part_name("documents", split.split_id)
     expected = np.arange(split.first_doc_id, split.first_doc_id + split.rows)
     yield _check(np.array_equal(documents["doc_id"].to_numpy(), expected), f"{name}: doc_ids are not dense")
     reasons = pc.is_valid(documents["drop_reason"])
     explained = pc.all(pc.equal(reasons, pc.invert(documents["keep"]))).as_py()
     yield _check(explained is not False, f"{name}: a row is dropped without a reason, or kept with one")
+    rejected = part_name("rejected", split.split_id)
+    listed = store.read_table(rejected, ["doc_id"])["doc_id"].to_pylist() if store.exists(rejected) else []
+    bad = documents.filter(pc.invert(documents["keep"]))["doc_id"].to_pylist()
+    yield _check(listed == bad, f"{rejected}: does not list the rows that are not kept")
+
+
+def _duplicates(store: Store, hashes: NDArray[np.bytes_], dropped: NDArray[np.int64]) -> Faults:
+    for name in store.list("duplicates"):
+        if not name.endswith(".parquet"):
+            continue
+        table = store.read_table(name)
+        copy, kept = table["doc_id"].to_numpy(), table["kept_doc_id"].to_numpy()
+        yield _check(bool((kept < copy).all()), f"{name}: a document is kept in place of an earlier one")
+        yield _check(
+            bool((hashes[kept] == hashes[copy]).all()), f"{name}: two documents differ that are listed as copies"
+        )
+        yield _check(not np.isin(kept, dropped).any(), f"{name}: a document is kept and dropped")
 
 
 def _schedule(job: Job, split: Split, schedule: pa.Table, kept: NDArray[np.int64]) -> Faults:
@@ -214,24 +237,29 @@ def _allocation(job: Job, allocation: pa.Table, drawn: dict[tuple[int, str], int
     yield _check(within, f"{ALLOCATION}: a cell gives more than the clip allows")
 
 
-def _shards(store: Store, splits: list[Split], listed: pa.Table, draws: int) -> Faults:
+def _shards(store: Store, splits: list[Split], listed: pa.Table, draws: int, hashes: NDArray[np.bytes_]) -> Faults:
     index = json.loads(store.read_bytes(INDEX))
     rows = sum(shard["rows"] for shard in index["shards"])
     yield _check(rows == draws == index["rows"], f"{INDEX}: has {rows} rows, and the schedule {draws}")
+    marker = store.marker("shards")
+    written = {part.name: part for part in marker.parts} if marker else {}
     plan = _plan_by_position(store, splits, draws)
-    hashes = _content_hashes(store, splits)
     for shard, row in zip(index["shards"], listed.to_pylist(), strict=True):
+        part = written.get(f"shards/{shard['file']}")
+        agrees = part and (part.rows, part.bytes, part.sha256) == (shard["rows"], shard["bytes"], shard["sha256"])
+        planned = all(shard[key] == row[key] for key in ("rows", "tokens", "text_bytes"))
+        yield _check(bool(agrees and planned), f"{INDEX}: does not agree with the plan on {shard['file']}")
         yield _shard(store, f"shards/{shard['file']}", shard, row["first_position"], plan, hashes)
 
 
 def _shard(
     store: Store, name: str, shard: dict[str, Any], first: int, plan: pa.Table, hashes: NDArray[np.bytes_]
 ) -> str | None:
-    table = store.read_table(name, ["text", "doc_id", "repetition"])
+    table = store.read_table(name, ["text", "doc_id", "cluster", "repetition"])
     planned = plan.slice(first, table.num_rows)
     if table.num_rows != shard["rows"]:
         return f"{name}: has {table.num_rows} rows, and {INDEX} says {shard['rows']}"
-    if not table.select(["doc_id", "repetition"]).equals(planned):
+    if not table.select(["doc_id", "cluster", "repetition"]).equals(planned):
         return f"{name}: its rows are not the schedule's, in order"
     doc_id = table["doc_id"].to_numpy()
     for chunk in range(0, table.num_rows, 1024):
@@ -243,13 +271,21 @@ def _shard(
 
 
 def _plan_by_position(store: Store, splits: list[Split], draws: int) -> pa.Table:
-    """doc_id and repetition of every draw, by position."""
-    doc_id, repetition = np.empty(draws, np.int64), np.empty(draws, np.int16)
+    """doc_id, cluster and repetition of every draw, by position."""
+    columns: dict[str, NDArray[Any]] = {
+        "doc_id": np.empty(draws, np.int64),
+        "cluster": np.empty(draws, np.int32),
+        "repetition": np.empty(draws, np.int16),
+    }
     for split in splits:
         part = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
-        doc_id[part["position"].to_numpy()] = part["doc_id"].to_numpy()
-        repetition[part["position"].to_numpy()] = part["repetition"].to_numpy()
-    return pa.table({"doc_id": doc_id, "repetition": repetition})
+        assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
+        position, doc_id = part["position"].to_numpy(), part["doc_id"].to_numpy()
+        own = np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)
+        columns["doc_id"][position] = doc_id
+        columns["cluster"][position] = assigned["cluster"].to_numpy()[own]
+        columns["repetition"][position] = part["repetition"].to_numpy()
+    return pa.table(columns)
 
 
 def _content_hashes(store: Store, splits: list[Split]) -> NDArray[np.bytes_]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from curation.config import Resources
-from curation.errors import CurationError, RunError
+from curation.errors import CurationError, JobError, RunError
 
 Item = TypeVar("Item")
 Receipt = TypeVar("Receipt")
@@ -27,7 +27,7 @@ RETRIES = 3
 def start(resources: Resources) -> None:
     """Joins the cluster named by RAY_ADDRESS, or starts Ray on this machine; nothing when Ray is up already."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # who asks for no GPU sees none
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or its C++ core writes into the progress bars
     import ray
@@ -80,6 +80,22 @@ def gpus() -> int:
     return int(ray.cluster_resources().get("GPU", 0))
 
 
+def gpus_per_actor(resources: Resources) -> float:
+    """GPUs of an actor that computes with vectors; 0: it runs on CPUs.
+
+    Raises:
+        JobError: the job file asks for more than there are.
+    """
+    there, wanted = gpus(), resources.gpus_per_actor
+    if wanted == "auto":
+        return float(there > 0)
+    if wanted > there:
+        raise JobError(
+            f"resources.gpus_per_actor is {wanted:g}, and the cluster has {there} GPUs; lower it, or use auto"
+        )
+    return float(wanted)
+
+
 def node_cpus() -> int:
     """CPU slots of the node that has most, at least 1."""
     import ray
@@ -124,7 +140,7 @@ def map_items(
                 return
             for reference in ray.wait(list(waiting), num_returns=1)[0]:
                 item = waiting.pop(reference)
-                yield item, outcome(reference, str(item)[:300])
+                yield item, outcome(reference, name_of(work, item))
     finally:
         for reference in waiting:
             ray.cancel(reference, force=True)
@@ -135,6 +151,11 @@ def _call(work: Callable[..., Any], item: Any, *shared: Any) -> Any:
         return work(item, *shared)
     except CurationError as error:
         return error
+
+
+def name_of(work: Callable[..., Any], item: Any) -> str:
+    """What a task was about, for a message: the item's own label, or the name of the work."""
+    return str(getattr(item, "label", work.__name__.strip("_").replace("_", " ")))
 
 
 def outcome(reference: Any, what: str) -> Any:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from curation.cli import main
+from curation.errors import InputError, JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
@@ -221,4 +223,80 @@ def test_an_input_that_changed_is_named(finished, capsys):
     assert main(["run", path]) == 1
     assert f"{more}: new since this run" in capsys.readouterr().err
     more.unlink()
+    assert worked(run(path)) == []
+
+
+def flipped(file):
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :])
+
+
+@pytest.mark.parametrize("table", ["documents", "embeddings", "centroids", "assignments", "schedule", "shards"])
+def test_a_damaged_file_is_made_again_and_never_taken_for_good(finished, tmp_path, table):
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    files = sorted(target.joinpath(table).glob("[!_i]*"))
+    files[0].write_bytes(files[0].read_bytes()[:-7])  # cut short: a run notices by itself
+    if len(files) > 1:
+        flipped(files[1])  # same size: noticed when the stage is looked at again
+    assert any(files[0].name in fault for fault in faults(target))
+    run(path, f"run_dir={target}")
+    assert shard_hashes(target) == shard_hashes(run_dir)
+    assert faults(target) == []
+
+
+def test_other_values_in_a_kept_column_reach_the_shards(tmp_path):
+    path = job(tmp_path / "corpus", tmp_path / "run")
+    run(path)
+    web = tmp_path / "corpus/web.parquet"
+    table = pq.read_table(web)
+    changed = pa.array([f"other/{i}" for i in range(table.num_rows)])
+    pq.write_table(table.set_column(1, "url", changed), web, row_group_size=50)
+    with pytest.raises(InputError, match="changed since this run counted it"):
+        run(path)
+    events = run(path, "sources.0.licence=CC0")  # another declaration, so the sources are counted anew
+    assert worked(events) == ["sources", "documents", "shards", "report"]
+    ids = {row["id"] for file in tmp_path.glob("run/shards/*.parquet") for row in pq.read_table(file).to_pylist()}
+    assert any(str(value).startswith("other/") for value in ids)
+    assert faults(tmp_path / "run") == []
+    assert worked(run(path, "sources.0.licence=CC-BY-4.0")) == ["sources", "report"]
+
+
+def test_more_actors_than_there_is_room_for(finished, tmp_path):
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    shutil.rmtree(target / "centroids")
+    assert "centroids" in worked(run(path, f"run_dir={target}", "resources.clustering_actors=7"))
+    assert shard_hashes(target) == shard_hashes(run_dir)
+
+
+def test_a_budget_of_nothing_and_too_many_gpus_are_told(finished, tmp_path):
+    path, run_dir, _ = finished
+    shutil.copytree(run_dir, tmp_path / "run")
+    with pytest.raises(JobError, match=r"sampling\.budget"):
+        run(path, f"run_dir={tmp_path / 'run'}", "sampling.budget.tokens=1")
+    with pytest.raises(JobError, match="the cluster has 0 GPUs"):
+        run(path, f"run_dir={tmp_path / 'new'}", "resources.gpus_per_actor=1", "embedding.model=all-MiniLM-L6-v2")
+
+
+def test_show_of_an_interrupted_plan_does_not_print_the_old_report(finished, tmp_path, capsys):
+    _, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    (target / "plan/_done.json").unlink()
+    assert main(["show", str(target)]) == 0
+    printed = capsys.readouterr().out
+    assert "Not finished yet" in printed
+    assert "Gini" not in printed
+
+
+def test_a_run_directory_among_its_own_sources_is_no_source(tmp_path):
+    folder = tmp_path / "data"
+    path = job(folder, folder / "run")
+    sources = f"sources: [{{domain: all, path: '{folder}/**/*.parquet'}}]\n"
+    text = Path(path).read_text()
+    Path(path).write_text(text[: text.index("sources:")] + sources + text[text.index("split_bytes") :])
+    run(path)
     assert worked(run(path)) == []

@@ -53,9 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends the process at once and quietly: everything committed stays, and Ray's processes end with the driver."""
-    print("curation: terminated; the same command goes on from here", file=sys.stderr)
-    raise SystemExit(TERMINATED)
+    """Ends the process at once: everything committed stays, and Ray's processes end with the driver.
+
+    An exception would have to find its way through whatever Ray is in the middle of, and may not arrive.
+    """
+    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    print(f"{show_cursor}curation: terminated; the same command goes on from here", file=sys.stderr, flush=True)
+    os._exit(TERMINATED)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -92,8 +92,11 @@ def parse_job(tree: dict[str, Any], where: str) -> Job:
     try:
         return Job.model_validate(tree)
     except ValidationError as error:
-        faults = dict.fromkeys(_fault(item) for item in error.errors())
-        raise JobError("\n".join(f"{where}: {fault}" for fault in faults)) from error
+        faults: dict[str, str] = {}
+        for item in error.errors():  # a union says what each of its branches would have liked: the first will do
+            fault = _fault(item)
+            faults.setdefault(fault.partition(":")[0], fault)
+        raise JobError("\n".join(f"{where}: {fault}" for fault in faults.values())) from error
 
 
 def _fault(item: Any) -> str:
@@ -115,7 +118,7 @@ def _fault(item: Any) -> str:
 
 def _is_type_tag(part: Any) -> bool:
     """True for the parts that pydantic adds to a location to name the branch of a union."""
-    return isinstance(part, str) and (part in {"str", "int", "float"} or "[" in part)
+    return isinstance(part, str) and (part in {"str", "int", "float"} or "[" in part or part.startswith("constrained-"))
 
 
 def _keys_beside(location: list[Any]) -> list[str]:

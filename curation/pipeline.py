@@ -64,9 +64,6 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
     with locked(store):
         if store.is_local:
             reporter.keep_log(Path(store.root, "events.jsonl"))
-        text = dump_job(job).encode()
-        if not store.exists(JOB) or store.read_bytes(JOB) != text:
-            store.write_bytes(JOB, text)
         reporter.event("run", run_dir=store.root)
         try:
             return _run_stages(Run(job, store, reporter))
@@ -86,6 +83,7 @@ def _run_stages(run: Run) -> list[Marker]:
                 stage.recheck(run)
             run.reporter.event("skip", stage=stage.name)
         markers[stage.name] = marker
+    _keep_job(run)
     run.store.remove_folder(shards.SPILL)
     run.reporter.event("done", shards=markers["shards"].stats)
     return list(markers.values())
@@ -115,9 +113,17 @@ def _input(name: str, markers: dict[str, Marker]) -> Any:
     return markers[stage].stats.get(count) if count else markers[stage].digest
 
 
+def _keep_job(run: Run) -> None:
+    """Keeps a copy of the job, every default written out, in the run directory."""
+    text = dump_job(run.job).encode()
+    if not run.store.exists(JOB) or run.store.read_bytes(JOB) != text:
+        run.store.write_bytes(JOB, text)
+
+
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     workers.start(run.job.resources)
     begun = time.monotonic()
+    _keep_job(run)
     run.store.begin(stage.name, stage.folders, wanted)
     result = stage.work(run)
     marker = Marker(stage.name, wanted, result.parts, result.stats, round(time.monotonic() - begun, 3))

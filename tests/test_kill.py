@@ -57,6 +57,19 @@ def kill_once(path, log, rng):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.2, 3.0, 8.0, 12.0])
+def test_a_termination_is_told_and_has_its_own_exit_status(tmp_path, wait):
+    path, log = job(tmp_path / "corpus", tmp_path / "run", scale=60), tmp_path / "log"
+    process = start(path, log)
+    while '"start"' not in log.read_text():
+        time.sleep(0.05)
+    time.sleep(wait)
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+    assert "goes on from here" in log.read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_twenty_kills_change_nothing(tmp_path, model):
     embedding, scale = MODELS[model]

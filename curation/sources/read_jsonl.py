@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 
 from curation.errors import InputError
 from curation.sources.blocks import DamagedStream, plain_blocks, stream_blocks
+from curation.sources.find import InputFile
 from curation.sources.rows import (
     LONE_SURROGATE,
     MALFORMED,
@@ -196,3 +198,18 @@ def _strings(rows: list[dict[str, Any]], name: str | None) -> pa.Array:
 
 def _number(value: Any) -> float | None:
     return float(value) if type(value) in (int, float) else None
+
+
+def first_keys(file: InputFile, most: int = 1000) -> tuple[int, set[str]]:
+    """How many of the first rows of a file are JSON objects, up to `most`, and the keys that they have."""
+    compressed = file.format != "jsonl"
+    blocks = stream_blocks(file.path, file.format) if compressed else plain_blocks(file.path, 0, file.bytes)
+    with suppress(DamagedStream):
+        block = next(blocks, b"")
+        rows = []
+        for line in block.split(b"\n", most)[:most]:
+            with suppress(orjson.JSONDecodeError):
+                rows.append(orjson.loads(line))
+        found = [row for row in rows if isinstance(row, dict)]
+        return len(found), {key for row in found for key in row}
+    return 0, set()

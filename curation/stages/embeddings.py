@@ -135,10 +135,13 @@ class EncoderActor:
     def _outcome(self, pickled: bytes) -> list[Receipt] | CurationError:
         if self._failure:
             return self._failure
+        item: WorkItem = pickle.loads(pickled)
         try:
-            return self._encode(pickle.loads(pickled))
+            return self._encode(item)
         except CurationError as error:
             return error
+        except Exception as error:  # noqa: BLE001 (Ray Data would hide it behind words of its own)
+            return RunError(f"{item.label}: {type(error).__name__}: {error}")
 
     def _encode(self, item: WorkItem) -> list[Receipt]:
         receipts = []

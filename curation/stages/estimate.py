@@ -24,12 +24,14 @@ from curation.embedding.encoder import Encoder
 from curation.embedding.lexical import fit_lexical
 from curation.embedding.precision import available_device
 from curation.embedding.resolve import resolve
+from curation.progress import short
 from curation.sources.blocks import DamagedStream, stream_blocks
 from curation.sources.count import count_file, count_range
 from curation.sources.find import InputFile, find_all
 from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Split
 from curation.stages.documents import text_hash
+from curation.stages.encoder import FIT_DOCUMENTS
 
 #: Bytes read of a file, files read of a domain, and documents encoded.
 SAMPLE_BYTES, SAMPLE_FILES, ENCODED = 1 << 20, 4, 256
@@ -157,7 +159,7 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
     text = sum(domain.text_bytes for domain in domains)
     scale = documents / max(1, len(texts))
     describing = _seconds(lambda: [text_hash(value) for value in texts]) * 2  # and reading, about as long again
-    encoder, fitting = _encoder(job, texts)
+    encoder, fitting = _encoder(job, texts, documents)
     chosen = texts[:: max(1, len(texts) // ENCODED)][:ENCODED]
     encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
     threads = 1 if job.embedding.model != "lexical" else cpus
@@ -176,20 +178,20 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
         ("centroids", product * rows * iterations / cpus, 0, f"{clusters:.0f} clusters, about {iterations} iterations"),
         ("assignments", 2 * product * documents / cpus, 16 * documents, ""),
         ("plan", 1e-6 * documents, 12 * documents, "one CPU"),
-        ("shards", drawn / WRITE_RATE / cpus, ZSTD_SHARE * drawn, f"and {LZ4_SHARE * drawn:.2g} B while it runs"),
+        ("shards", drawn / WRITE_RATE / cpus, ZSTD_SHARE * drawn, f"and {short(LZ4_SHARE * drawn)}B while it runs"),
     ]
     return [{"stage": name, "seconds": seconds, "bytes": disk, "note": note} for name, seconds, disk, note in plain]
 
 
-def _encoder(job: Job, texts: list[str]) -> tuple[Encoder, float]:
+def _encoder(job: Job, texts: list[str], documents: float) -> tuple[Encoder, float]:
     """The job's encoder, and the seconds that fitting it takes."""
     threads = os.cpu_count() or 1
     if job.embedding.model != "lexical":
         spec = resolve(job.embedding)
         return create_encoder(spec, job.embedding, device=available_device(), threads=threads), 0.0
     begun = time.perf_counter()
-    model = fit_lexical(texts, job.embedding, job.seed)
-    seconds = (time.perf_counter() - begun) * min(20_000 / max(1, len(texts)), 20.0)
+    model = fit_lexical(texts[:FIT_DOCUMENTS], job.embedding, job.seed)
+    seconds = (time.perf_counter() - begun) * max(1.0, min(documents, FIT_DOCUMENTS) / max(1, len(texts)))
     return model, seconds
 
 

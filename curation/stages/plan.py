@@ -60,7 +60,24 @@ def work(run: Run) -> Result:
         planner = ray.remote(num_cpus=1, max_restarts=workers.RETRIES, max_task_retries=workers.RETRIES)(Planner)
         result: Result = workers.outcome(planner.remote().plan.remote(run.store, run.job), "the planner")
         progress.advance(text=f"{result.stats['draws']} draws in {result.stats['shards']} shards")
+    for text in shortfalls(run.job, result.stats):
+        run.reporter.event("note", stage="plan", text=text)
     return result
+
+
+def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
+    """What the plan could not give as the job asked for it, in words."""
+    found = []
+    if stats["tokens"] < 0.99 * stats["budget"]:
+        found.append(
+            f"{stats['tokens']} tokens are drawn instead of {stats['budget']}: the ratios are held within the clip"
+        )
+    for domain, wanted, got in zip(job.domains, stats["wanted_weights"] or [], stats["domain_weights"], strict=False):
+        if abs(got - wanted) > 0.01:
+            found.append(
+                f"domain {domain} gets {got:.1%} instead of {wanted:.1%}: the clip leaves no more of it, or of others"
+            )
+    return found
 
 
 STAGE = Stage("plan", ("plan", "allocation", "schedule"), ("documents", "assignments"), settings, work)
@@ -133,7 +150,10 @@ def make_plan(store: Store, job: Job) -> Result:
         *_write_schedule(store, job, documents, drawn, splits),
     ]
     used = coverage(documents.tokens, counts)
+    importance = np.array(domain_importance(job)) * (available.reshape(clusters, -1).sum(axis=0) > 0)
     stats = {
+        "budget": round(budget_tokens(job, available)),
+        "wanted_weights": None if job.blending.weights == "none" else (importance / importance.sum()).tolist(),
         "draws": len(drawn.document),
         "tokens": used.drawn_tokens,
         "unique_tokens": used.unique_tokens,
@@ -176,8 +196,7 @@ def load_eligible(store: Store, splits: list[int], domains: list[str], total: in
 
 def allocate_budget(job: Job, available: NDArray[np.int64]) -> Allocation:
     """The tokens of each cell, from the job's budget, clip and weights."""
-    budget = job.sampling.budget
-    tokens = float(budget.tokens) if budget.tokens else float(budget.epochs or 0) * float(available.sum())
+    tokens = budget_tokens(job, available)
     if tokens < 1:
         raise JobError(f"sampling.budget: {tokens:g} tokens is less than one token; raise it")
     return allocate(
@@ -189,6 +208,12 @@ def allocate_budget(job: Job, available: NDArray[np.int64]) -> Allocation:
         when_short=job.blending.when_short,
         domain_names=job.domains,
     )
+
+
+def budget_tokens(job: Job, available: NDArray[np.int64]) -> float:
+    """The budget in tokens; `available` are those of each cell."""
+    budget = job.sampling.budget
+    return float(budget.tokens) if budget.tokens else float(budget.epochs or 0) * float(available.sum())
 
 
 def allocation_table(

@@ -17,9 +17,11 @@ import pyarrow as pa
 from curation import tables
 from curation.config import Job
 from curation.errors import InputError, JobError
+from curation.sources.columns import carried_schema
 from curation.sources.count import FileCount, count_file, count_range, join_ranges
 from curation.sources.find import InputFile, find_all
 from curation.sources.parquet_footer import check_columns, open_parquet
+from curation.sources.read_jsonl import first_keys
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import find_model
 from curation.stages.splits import load_files
@@ -63,12 +65,27 @@ def work(run: Run) -> Result:
                 rows += count.rows
             progress.advance(text=f"{len(files)} files, {rows} rows")
         counts = {path: joined(parts) for path, parts in found.items()}
+    carried_schema(run.job.sources, [(file.source, counts[file.path].schema) for file in files])  # or raises now
+    note_missing_keys(run, files)
     sources, splits = tables_of(run.job, files, counts)
     if not splits.num_rows:
         raise InputError(f"the sources hold no row: {len(files)} files, all empty")
     parts = [run.store.write_table(SPLITS, splits), run.store.write_table(SOURCES, sources)]
     stats = {"files": files_digest(sources, splits), "input_files": len(files), "rows": rows}
     return Result(parts, stats)
+
+
+def note_missing_keys(run: Run, files: list[InputFile]) -> None:
+    """Says so when a key that the job names is in none of the first rows of a JSONL source: it may be misspelt."""
+    for index, source in enumerate(run.job.sources):
+        first = next((file for file in files if file.source == index and file.format != "parquet" and file.bytes), None)
+        wanted = {source.text_column, source.id_column, run.job.quality.column, *source.keep_columns} - {None}
+        if first is None or wanted == {source.text_column}:
+            continue
+        rows, keys = first_keys(first)
+        for name in sorted(str(name) for name in wanted if rows and name not in keys):
+            text = f"{first.path}: none of the first {rows} rows has {name!r}; is it spelt right?"
+            run.reporter.event("note", stage="sources", text=text)
 
 
 def input_files(run: Run) -> list[InputFile]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -30,19 +32,33 @@ def start(resources: Resources) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # who asks for no GPU sees none
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or its C++ core writes into the progress bars
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of tasks beside the one whose error ends the run
     import ray
 
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        with _silence():
+        with _silence(), _signals_kept():
             if os.environ.get("RAY_ADDRESS"):
                 ray.init(address="auto", **quiet)
             else:
                 ray.init(include_dashboard=False, object_store_memory=_object_store_bytes(resources), **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise RunError(f"Ray did not start: {' '.join(str(error).split())[:500]}") from error
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Puts the handler of SIGTERM back, which Ray replaces with its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextlib.contextmanager

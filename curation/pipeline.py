@@ -30,7 +30,7 @@ from curation.stages import (
     sources,
     workers,
 )
-from curation.stages.context import Run, Stage
+from curation.stages.context import JOB, Run, Stage
 from curation.store import Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
 
@@ -47,8 +47,6 @@ STAGES = (
     shards.STAGE,
     report.STAGE,
 )
-
-JOB = "job.yaml"
 
 
 def run_job(job: Job, reporter: Reporter) -> list[Marker]:

@@ -10,6 +10,9 @@ from curation.config import Job
 from curation.progress import Reporter
 from curation.store import Part, Store
 
+#: The run directory's copy of the job file.
+JOB = "job.yaml"
+
 
 @dataclass(frozen=True)
 class Run:

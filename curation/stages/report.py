@@ -10,6 +10,7 @@ from typing import Any
 from curation.config import Job
 from curation.report.summary import balance, cluster_rows, domain_rows, tokens_by
 from curation.sampling.balance import effective_number, gini
+from curation.stages.clusters import CLUSTERS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
 from curation.stages.plan import ALLOCATION
@@ -37,7 +38,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     """All figures, JSON-able."""
     stats = {name: counted(store, name) for name in STAGE.after}
     allocation = store.read_table(ALLOCATION)
-    clusters = store.read_table("clusters/clusters.parquet")
+    clusters = store.read_table(CLUSTERS)
     numbers = clusters["cluster"].to_pylist()
     before = tokens_by(allocation, "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")

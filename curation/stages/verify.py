@@ -21,7 +21,8 @@ from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
 from curation.sources.rows import Split
-from curation.stages.context import Stage
+from curation.stages.clusters import CLUSTERS
+from curation.stages.context import JOB, Stage
 from curation.stages.documents import text_hash
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.embeddings import load_vectors
@@ -29,8 +30,6 @@ from curation.stages.plan import ALLOCATION, SHARDS
 from curation.stages.shards import INDEX
 from curation.stages.splits import load_splits, part_name
 from curation.store import DONE, STARTED, Marker, Part, Store
-
-JOB_FILE = "job.yaml"
 
 #: Computes the fingerprint of a stage from the job and the markers before it.
 Fingerprint = Callable[[Stage, Job, dict[str, Marker]], str]
@@ -51,7 +50,7 @@ def verify(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
     Raises:
         JobError: this is not a run directory.
     """
-    if not store.exists(JOB_FILE) and not any(store.exists(f"{stage.name}/{DONE}") for stage in stages):
+    if not store.exists(JOB) and not any(store.exists(f"{stage.name}/{DONE}") for stage in stages):
         raise JobError(f"{store.root}: this is not a run directory")
     whole = True
     for fault in _files(store, stages, fingerprint_of):
@@ -65,7 +64,7 @@ def verify(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
 
 
 def _job(store: Store) -> Job:
-    return parse_job(parse_yaml(store.read_bytes(JOB_FILE).decode(), JOB_FILE), JOB_FILE)
+    return parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
 
 
 # ---- files ----------------------------------------------------------------------------------------------------
@@ -76,7 +75,7 @@ def _files(store: Store, stages: tuple[Stage, ...], fingerprint_of: Fingerprint)
     try:
         job = _job(store)
     except (JobError, OSError, UnicodeDecodeError) as error:
-        yield f"{JOB_FILE}: {error}"
+        yield f"{JOB}: {error}"
         return
     for stage in stages:
         name = f"{stage.name}/{DONE}"
@@ -128,7 +127,7 @@ def _check(holds: bool, fault: str) -> str | None:
 
 def _tables(store: Store, job: Job) -> Faults:
     splits = load_splits(store)
-    clusters = store.read_table("clusters/clusters.parquet", ["cluster", "documents"])
+    clusters = store.read_table(CLUSTERS, ["cluster", "documents"])
     allocation = store.read_table(ALLOCATION)
     shards = store.read_table(SHARDS)
     dropped = dropped_documents(store)
@@ -158,7 +157,7 @@ def _tables(store: Store, job: Job) -> Faults:
         positions.append(schedule["position"].to_numpy())
         _count_draws(drawn_tokens, documents, assigned, schedule)
     agrees = np.array_equal(sizes, clusters["documents"].to_numpy())
-    yield _check(agrees, "clusters/clusters.parquet: sizes are not those of the assignments")
+    yield _check(agrees, f"{CLUSTERS}: sizes are not those of the assignments")
     everywhere = np.sort(np.concatenate([np.empty(0, np.int64), *positions]))
     yield _check(
         np.array_equal(everywhere, np.arange(len(everywhere))), "schedule: positions are not 0 to the last, each once"

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from curation.errors import JobError
+from curation.sink import Sink
 
 #: Bytes moved at a time when a file is hashed or copied.
 CHUNK = 1 << 22
@@ -71,34 +72,6 @@ class Marker:
 def fingerprint(value: Any) -> str:
     """The sha256, in hex, of a JSON-able value in canonical form."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-class Sink(io.RawIOBase):
-    """A writable binary file that counts and hashes what passes through it."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw, self._hash, self.bytes = raw, hashlib.sha256(), 0
-
-    def writable(self) -> bool:
-        """Always true."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Writes all of `data`."""
-        view = memoryview(data).cast("B")
-        self._hash.update(view)
-        self._raw.write(view)
-        self.bytes += len(view)
-        return len(view)
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return self.bytes
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the bytes written so far, in hex."""
-        return self._hash.hexdigest()
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from curation.config import Job, Section
+from curation.config import Job
+from curation.config.section import Section
 from curation.errors import JobError
 
 
@@ -78,7 +79,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
             node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
         if isinstance(node, list):
             node[int(last)] = parse_yaml(value, f"--set {override}")
-        elif key.strip().startswith("sampling.budget."):
+        elif parents[-1:] == ["budget"]:
             node.clear()  # epochs and tokens exclude each other: the one that is set replaces the other
             node[last] = parse_yaml(value, f"--set {override}")
         else:

@@ -1,20 +1,23 @@
 """How many tokens each cell gives: the plan's heart.
 
 `allocate` finds the amounts a_cd closest to the preference p_cd (least KL divergence) that spend the budget B and
-let no document be used more than `clip` (tau) times, a_cd <= tau * S_cd:
+let no document be used more often than its domain's clip tau_d, a_cd <= tau_d * S_cd:
 
-- without domain weights, one water-filling over all cells: a_cd = min(tau * S_cd, level * p_cd). With even clusters
+- without domain weights, one water-filling over all cells: a_cd = min(tau_d * S_cd, level * p_cd). With even clusters
   this is the limit that drawing a cluster at random and dropping it when it is spent tends to (ClusterClip);
 - with weights w_d, first the domains' totals b_d with sum b_d = B, then one water-filling a domain:
-  a_cd = min(tau * S_cd, level_d * p_cd) with sum_c a_cd = b_d.
+  a_cd = min(tau_d * S_cd, level_d * p_cd) with sum_c a_cd = b_d.
 
-When some domain's cap tau * S_d is below B * w_d, budget and ratios can't both hold, and the job file says what
+When some domain's cap tau_d * S_d is below B * w_d, budget and ratios can't both hold, and the job file says what
 gives. Sizes [8, 16], even weights, budget 24:
 
     when_short     b_d                                         clip 1     clip 2
     hold_budget    min(tau * S_d, mu * w_d), sum is B          [8, 16]    [12, 12]
     hold_ratio     T * w_d, T = min(B, min_d tau * S_d / w_d)  [8, 8]     [12, 12]
     strict         B * w_d, or an error                        error      [12, 12]
+
+In a later phase the caps are what the phases before left: `room`. Floors and caps of a cluster's share are the
+business of `cluster_bounds`.
 
 Cost: D + 1 water-fillings of at most C x D cells: milliseconds.
 """
@@ -29,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import JobError
+from curation.sampling.cluster_bounds import bounded_paces
 from curation.sampling.preference import preference
 from curation.sampling.water_filling import ROUNDING, breakpoints, fill, water_level
 
@@ -43,8 +47,8 @@ class Allocation:
     """float64[C, D]: a_cd, what each cell is to give."""
     preference: NDArray[np.float64]
     """float64[C, D]: p_cd, sums to 1."""
-    level: NDArray[np.float64]
-    """float64[D]: the domain's water level; without domain weights one level for all. 0: the domain gives nothing."""
+    pace: NDArray[np.float64]
+    """float64[C, D]: level_d * p_cd, what each cell would give without a clip, and so how fast it is drawn."""
     domain_weights: NDArray[np.float64]
     """float64[D]: share of the total that each domain gets in fact."""
     clipped: NDArray[np.bool_]
@@ -52,70 +56,97 @@ class Allocation:
     total: float
     """Tokens to be drawn; below the budget only under hold_ratio."""
 
-    @property
-    def pace(self) -> NDArray[np.float64]:
-        """float64[C, D]: level_d * p_cd, what each cell would give without a clip, and so how fast it is drawn."""
-        return self.level * self.preference
-
 
 def allocate(
     cell_tokens: NDArray[np.int64],
     *,
     budget: float,
-    clip: int,
+    clips: NDArray[np.int64],
     exponent: float,
     domain_weights: NDArray[np.float64] | None,
     when_short: WhenShort,
     domain_names: list[str],
+    room: NDArray[np.int64] | None = None,
+    min_share: float = 0.0,
+    max_share: float = 1.0,
 ) -> Allocation:
     """Tokens to draw from each cell.
 
     Args:
         cell_tokens: int64[C, D], tokens available in each cell.
         budget: tokens to draw, above 0.
-        clip: most times that any document is used, at least 1.
+        clips: int64[D], most times that any document of a domain is used, at least 1.
         exponent: alpha of `preference`; 0 for even clusters.
         domain_weights: float64[D] of any scale, at least 0, or None: domains fall where the clusters put them.
             Normalised over the domains that have tokens.
         when_short: what gives when a domain can't supply its share; read only with domain weights.
         domain_names: D names, for messages.
+        room: int64[C, D], the most tokens that each cell can give, at most clip * cell_tokens. None: all of these.
+        min_share: least share of what is drawn that each cluster with tokens gets, as far as it can give it.
+        max_share: largest share.
 
     Raises:
         JobError: the clip leaves no way to draw the budget (or, under `strict`, to draw it in the ratios asked
-            for). The message says what can be drawn and which clip would do.
+            for; or within the clusters' shares). The message says what can be drawn and which clip would do.
         ValueError: a shape or value that no checked job file leads to.
 
     Example:
         >>> sizes = np.array([[8], [16]])
-        >>> allocate(sizes, budget=20, clip=1, exponent=0.0, domain_weights=None, when_short="hold_budget",
-        ...          domain_names=["web"]).target.tolist()
+        >>> allocate(sizes, budget=20, clips=np.array([1]), exponent=0.0, domain_weights=None,
+        ...          when_short="hold_budget", domain_names=["web"]).target.tolist()
         [[8.0], [12.0]]
     """
     n_domains = cell_tokens.shape[1]
     if len(domain_names) != n_domains:
         raise ValueError(f"{len(domain_names)} domain names for {n_domains} domains")
-    if clip < 1 or not 0 < budget < np.inf:
-        raise ValueError(f"clip must be at least 1 and the budget above 0; they are {clip} and {budget}")
+    if clips.shape != (n_domains,) or clips.min() < 1 or not 0 < budget < np.inf:
+        raise ValueError(f"clips must be at least 1 and the budget above 0; they are {clips} and {budget}")
     share = preference(cell_tokens, exponent)
-    caps = (cell_tokens * clip).astype(np.float64)
-    if domain_weights is None:
-        _check_reachable(budget, clip, int(cell_tokens.sum()))
-        level = np.full(n_domains, water_level(share.ravel(), caps.ravel(), budget))
+    whole = cell_tokens * clips
+    supply = Supply(cell_tokens.sum(axis=0), (whole if room is None else room).sum(axis=0), clips, domain_names)
+    caps = (whole if room is None else room).astype(np.float64)
+    # One total for all, or one for each domain.
+    totals = (
+        np.array([_reachable(budget, supply)])
+        if domain_weights is None
+        else _domain_totals(supply, _normalised(domain_weights, supply.tokens), budget, when_short)
+    )
+    if min_share > 0 or max_share < 1:
+        drawn = float(totals.sum())
+        pace = bounded_paces(share, caps, totals, min_share * drawn, max_share * drawn)
+        target = fill(pace, caps, 1.0)
     else:
-        domain_tokens = cell_tokens.sum(axis=0)
-        weights = _normalised(domain_weights, domain_tokens)
-        totals = _domain_totals(domain_tokens, weights, budget, clip, when_short, domain_names)
-        level = np.array([water_level(share[:, d], caps[:, d], totals[d]) for d in range(n_domains)])
-    target = fill(share, caps, level)
-    drawn = target.sum(axis=0)
+        # Where one total is for all, so is one level.
+        parts = [slice(None)] if domain_weights is None else [slice(d, d + 1) for d in range(n_domains)]
+        found = [
+            water_level(share[:, part].ravel(), caps[:, part].ravel(), total)
+            for part, total in zip(parts, totals, strict=True)
+        ]
+        level = np.broadcast_to(found, n_domains)
+        pace, target = level * share, fill(share, caps, level)
+    by_domain = target.sum(axis=0)
     return Allocation(
         target=target,
         preference=share,
-        level=level,
-        domain_weights=drawn / drawn.sum(),
-        clipped=(cell_tokens > 0) & (breakpoints(share, caps) <= level),
-        total=float(drawn.sum()),
+        pace=pace,
+        domain_weights=by_domain / by_domain.sum(),
+        clipped=(cell_tokens > 0) & (target >= caps),
+        total=float(by_domain.sum()),
     )
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the domains have and can give: int64[D] each, and their names."""
+
+    tokens: NDArray[np.int64]
+    room: NDArray[np.int64]
+    clips: NDArray[np.int64]
+    names: list[str]
+
+    def spent(self) -> NDArray[np.int64]:
+        """What the phases before took of the clip's allowance."""
+        return self.tokens * self.clips - self.room
 
 
 def _normalised(weights: NDArray[np.float64], domain_tokens: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -131,41 +162,65 @@ def _normalised(weights: NDArray[np.float64], domain_tokens: NDArray[np.int64]) 
 
 
 def _domain_totals(
-    domain_tokens: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    budget: float,
-    clip: int,
-    when_short: WhenShort,
-    domain_names: list[str],
+    supply: Supply, weights: NDArray[np.float64], budget: float, when_short: WhenShort
 ) -> NDArray[np.float64]:
     """Tokens to draw from each domain, b_d: float64[D]."""
-    caps = (domain_tokens * clip).astype(np.float64)
+    caps = supply.room.astype(np.float64)
     if when_short == "hold_budget":
-        _check_reachable(budget, clip, int(domain_tokens[weights > 0].sum()))
+        some = weights > 0
+        names = [name for name, is_some in zip(supply.names, some, strict=True) if is_some]
+        _reachable(budget, Supply(supply.tokens[some], supply.room[some], supply.clips[some], names))
         return fill(weights, caps, water_level(weights, caps, budget))
-    supply = breakpoints(weights, caps)  # the total at which each domain runs short
-    shortest = int(np.argmin(supply))
-    if when_short == "strict" and budget > supply[shortest] * (1 + ROUNDING):
-        asked, reachable = budget * weights[shortest], floor(supply[shortest])
-        needed = _smallest_clip(asked, int(domain_tokens[shortest]))
+    reach = breakpoints(weights, caps)  # the total at which each domain runs short
+    shortest = int(np.argmin(reach))
+    if when_short == "strict" and budget > reach[shortest] * (1 + ROUNDING):
+        asked, reachable = budget * weights[shortest], floor(reach[shortest])
         raise JobError(
-            f"blending.when_short is strict, and domain {domain_names[shortest]!r} falls short: its weight asks for "
-            f"{ceil(asked):,} tokens, and sampling.clip {clip} lets it give {int(caps[shortest]):,}. At these weights "
-            f"{reachable:,} tokens can be drawn: lower sampling.budget to that, or raise sampling.clip to {needed}"
+            f"blending.when_short is strict, and domain {supply.names[shortest]!r} falls short: its weight asks for "
+            f"{ceil(asked):,} tokens, and {_clip_names(supply, [shortest])} lets it give {int(caps[shortest]):,}. At "
+            f"these weights {reachable:,} tokens can be drawn: lower the budget to that, or raise the clip to "
+            f"{_smallest_clip(asked, supply, [shortest])}"
         )
-    return fill(weights, caps, min(budget, float(supply[shortest])))
-
-
-def _check_reachable(budget: float, clip: int, available: int) -> None:
-    """Refuses a budget that the clip can't meet."""
-    if budget > available * clip * (1 + ROUNDING):
+    if reach[shortest] <= 0:
         raise JobError(
-            f"sampling.budget asks for {ceil(budget):,} tokens, but there are {available:,}, and sampling.clip {clip} "
-            f"lets {available * clip:,} be drawn: lower sampling.budget to that, or raise sampling.clip to "
-            f"{_smallest_clip(budget, available)}"
+            f"blending.when_short is {when_short}, and the phases before left nothing of domain "
+            f"{supply.names[shortest]!r}: raise its clip, or give it no weight"
         )
+    return fill(weights, caps, min(budget, float(reach[shortest])))
 
 
-def _smallest_clip(asked: float, available: int) -> int:
-    """The smallest clip at which `available` tokens can supply what is asked, rounding of floats forgiven."""
-    return ceil(asked / available / (1 + ROUNDING))
+def _reachable(budget: float, supply: Supply) -> float:
+    """The budget; refuses one that the clip can't meet."""
+    room, tokens = int(supply.room.sum()), int(supply.tokens.sum())
+    if budget > room * (1 + ROUNDING):
+        everybody = list(range(len(supply.names)))
+        left = ", after the phases before," if supply.spent().any() else ""
+        raise JobError(
+            f"the budget asks for {ceil(budget):,} tokens, but there are {tokens:,}, and "
+            f"{_clip_names(supply, everybody)}{left} lets {room:,} be drawn: lower the budget to that, or raise the "
+            f"clip to {_smallest_clip(budget, supply, everybody)}"
+        )
+    return budget
+
+
+def _clip_names(supply: Supply, domains: list[int]) -> str:
+    """The clips of some domains, in words."""
+    found = sorted({int(supply.clips[domain]) for domain in domains})
+    return f"clip {found[0]}" if len(found) == 1 else f"the clips ({found[0]} to {found[-1]})"
+
+
+def _smallest_clip(asked: float, supply: Supply, domains: list[int]) -> int:
+    """The smallest one clip at which some domains can supply what is asked, rounding of floats forgiven."""
+    tokens, spent = supply.tokens[domains], supply.spent()[domains]
+    least = asked / (1 + ROUNDING)
+    low, high = (
+        0,
+        ceil((asked + float(spent.sum())) / float(tokens.sum())) + int(ceil((spent / np.maximum(tokens, 1)).max())),
+    )
+    while low < high:  # the supply grows with the clip
+        middle = (low + high) // 2
+        if float(np.maximum(tokens * middle - spent, 0).sum()) >= least:
+            high = middle
+        else:
+            low = middle + 1
+    return high

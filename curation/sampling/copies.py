@@ -15,6 +15,9 @@ no more than half of its longest; the rest is passed on. Hence, with t the longe
 more (h <= t / 2 is its half), no cell and no domain is off by more than its own 2h, and the whole plan not by more
 than one h: |carry| never grows beyond the largest h, since what a cell leaves is at most max(|carry|, h).
 
+In a later phase the documents that were used least come first: r_i = max(0, h - used_i) instead of one r for all,
+and with quality the caps are what the earlier phases left of the clip.
+
 Cells of a domain are gone through in order of their clusters. Cost: a sort by cell and a sort within each cell;
 measured on one core 0.15 microseconds a document at 5 million documents, 0.25 at 100 million (with quality about
 twice that), and some 50 microseconds a cell. Memory beside the result: 4 bytes a document, and while grouping 16 more.
@@ -40,9 +43,10 @@ def copies(
     cell: NDArray[Any],
     tokens: NDArray[Any],
     target: NDArray[np.float64],
-    clip: int,
+    clips: NDArray[np.int64],
     seed: int,
     quality: NDArray[Any] | None = None,
+    used: NDArray[np.int16] | None = None,
 ) -> NDArray[np.int16]:
     """Draws of each document.
 
@@ -52,25 +56,26 @@ def copies(
         cell: integers[N], `cluster * D + domain`.
         tokens: integers[N], at least 1.
         target: float64[C, D], tokens to draw from each cell, at most clip times those it has.
-        clip: most draws of a document, 1 to 10,000.
+        clips: int64[D], most draws of a document of each domain, 1 to 10,000.
         seed: the job's seed.
         quality: float[N], at least 0; NaN (there is none) counts as 1. Documents of quality 0 are drawn only when
             the others of their cell are spent. None: all alike.
+        used: int16[N], draws of each document in earlier phases, which count towards the clip. None: none.
 
     Returns:
-        int16[N], 0 to clip. The tokens drawn from a cell, and from a domain, differ from their target by less than
-        the longest document in it; those of the whole plan by less than the longest document.
+        int16[N], 0 to clip, less what was used. The tokens drawn from a cell, and from a domain, differ from their
+        target by less than the longest document in it; those of the whole plan by less than the longest document.
 
     Raises:
         ValueError: a target can't be met, a document has no tokens or a wrong quality, or the clip is out of range.
 
     Example:
         >>> ids = np.arange(4)
-        >>> copies(ids, np.zeros(4, int), np.full(4, 10), np.array([[80.0]]), clip=5, seed=0).tolist()
+        >>> copies(ids, np.zeros(4, int), np.full(4, 10), np.array([[80.0]]), np.array([5]), seed=0).tolist()
         [2, 2, 2, 2]
     """
-    if not 1 <= clip <= 10_000:
-        raise ValueError(f"the clip must lie in [1, 10000], and is {clip}")
+    if clips.shape != target.shape[1:] or clips.min() < 1 or clips.max() > 10_000:
+        raise ValueError(f"there must be a clip in [1, 10000] a domain; they are {clips}")
     if len(tokens) and tokens.min() < 1:
         raise ValueError("every document must have at least 1 token")
     if quality is not None and (quality < 0).any():
@@ -87,7 +92,14 @@ def copies(
             wanted = float(target.flat[flat])
             members = documents[starts[flat] : starts[flat + 1]]
             lengths = tokens[members].astype(np.int64)
-            rates = _rates(lengths, wanted, clip, None if quality is None else quality[members])
+            clip = int(clips[domain])
+            rates = _rates(
+                lengths,
+                wanted,
+                clip,
+                None if quality is None else quality[members],
+                None if used is None else np.minimum(used[members], clip),
+            )
             whole = np.floor(rates).astype(np.int16)
             counts[members] = whole
             uneven = np.flatnonzero(rates != whole)
@@ -108,31 +120,55 @@ def copies(
     return counts
 
 
-def _rates(lengths: NDArray[np.int64], wanted: float, clip: int, quality: NDArray[Any] | None) -> NDArray[np.float64]:
-    """r_i of a cell's documents: float64[n], at most the clip, whole numbers exact, sum(r_i * t_i) = wanted."""
+def _rates(
+    lengths: NDArray[np.int64],
+    wanted: float,
+    clip: int,
+    quality: NDArray[Any] | None,
+    used: NDArray[np.int16] | None,
+) -> NDArray[np.float64]:
+    """r_i of a cell's documents: float64[n], whole numbers exact, sum(r_i * t_i) = wanted.
+
+    `used` is at most the clip; r_i at most what it leaves of the clip.
+    """
     if not len(lengths):
         raise ValueError(f"{wanted:g} tokens are to be drawn from a cell without documents")
-    even = wanted / int(lengths.sum())
-    if even > clip * (1 + ROUNDING):
+    room = np.full(len(lengths), clip, np.int64) if used is None else clip - used.astype(np.int64)
+    if wanted > float(room @ lengths) * (1 + ROUNDING):
         raise ValueError(f"{wanted:g} tokens are more than a cell can give at clip {clip}")
-    rates = np.full(len(lengths), even) if quality is None else _rates_by_quality(lengths, wanted, clip, quality)
+    if quality is not None:
+        rates = _rates_by_quality(lengths, wanted, room, quality)
+    elif used is not None:
+        rates = _rates_after(lengths, wanted, clip, used)
+    else:
+        rates = np.full(len(lengths), wanted / int(lengths.sum()))
     nearest = np.rint(rates)
     rates = np.where(np.abs(rates - nearest) <= WHOLE * (1 + rates), nearest, rates)
-    return rates.clip(max=clip)
+    return np.minimum(rates, room)
+
+
+def _rates_after(lengths: NDArray[np.int64], wanted: float, clip: int, used: NDArray[np.int16]) -> NDArray[np.float64]:
+    """r_i = max(0, h - used_i): who was used least comes first, and all are brought to one height h."""
+    tokens = np.bincount(used, lengths, clip)[:clip]  # by how often they were used; the spent ones left out
+    growing = np.cumsum(tokens)  # tokens that a height between k and k + 1 adds to
+    drawn = np.concatenate([[0.0], np.cumsum(growing)])  # up to height k
+    step = min(int(np.searchsorted(drawn, wanted, side="right")) - 1, clip - 1)
+    height = step + (wanted - float(drawn[step])) / float(growing[step]) if growing[step] else float(step)
+    return np.maximum(0.0, min(height, float(clip)) - used)
 
 
 def _rates_by_quality(
-    lengths: NDArray[np.int64], wanted: float, clip: int, quality: NDArray[Any]
+    lengths: NDArray[np.int64], wanted: float, room: NDArray[np.int64], quality: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """min(tau, mu * q_i), and what the documents of quality 0 must add when the others are spent."""
+    """min(room_i, mu * q_i), and what the documents of quality 0 must add when the others are spent."""
     value = np.nan_to_num(quality.astype(np.float64), nan=1.0)
-    caps = (lengths * clip).astype(np.float64)
+    caps = (lengths * room).astype(np.float64)
     good = value > 0
     spare = float(caps[good].sum())
     level = water_level(value * lengths, caps, min(wanted, spare))
     rates = fill(value * lengths, caps, level) / lengths
     if wanted > spare and not good.all():
-        rates[~good] = (wanted - spare) / int(lengths[~good].sum())
+        rates[~good] = (wanted - spare) / float(caps[~good].sum()) * room[~good]
     return rates
 
 

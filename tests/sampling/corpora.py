@@ -79,10 +79,11 @@ corpora = st.builds(
 def plan(corpus: Corpus, epochs: float, clip: int, **options: Any) -> Allocation:
     """An allocation of `epochs` times the corpus; cells share by the domains' weights if they are given."""
     arguments: dict[str, Any] = {
+        "clips": np.full(corpus.domains, clip),
         "exponent": 0.0,
         "domain_weights": None,
         "when_short": "hold_budget",
         "domain_names": [f"d{i}" for i in range(corpus.domains)],
     }
     budget = epochs * float(corpus.tokens.sum())
-    return allocate(corpus.cell_tokens, budget=budget, clip=clip, **(arguments | options))
+    return allocate(corpus.cell_tokens, budget=budget, **(arguments | options))

@@ -19,8 +19,9 @@ def qualities(seed, documents):
     return np.where(quality == 2.0, rng.random(documents), quality).astype(np.float32)
 
 
-def drawn(corpus, target, clip, seed=0, quality=None):
-    return copies(corpus.doc_id, corpus.cell, corpus.tokens, target, clip, seed, quality)
+def drawn(corpus, target, clip, seed=0, quality=None, used=None):
+    clips = np.full(corpus.domains, clip)
+    return copies(corpus.doc_id, corpus.cell, corpus.tokens, target, clips, seed, quality, used)
 
 
 def promises_hold(corpus, target, clip, counts):
@@ -134,17 +135,58 @@ def test_between_two_as_near_the_debt_gives_way(owed):
     assert corpus.totals(counts).tolist() == [0 if owed == 5 else 12, 10]
 
 
+@given(corpora, clips, st.lists(st.floats(0.05, 1), min_size=2, max_size=4), seeds)
+def test_phases_use_up_the_clip_together_and_the_least_used_first(corpus, clip, parts, seed):
+    used = np.zeros(len(corpus.tokens), np.int16)
+    for number, part in enumerate(parts):
+        room = corpus.totals(clip - used).reshape(corpus.clusters, corpus.domains)
+        epochs = part * room.sum() / len(parts) / corpus.tokens.sum()
+        if epochs * corpus.tokens.sum() < 1:
+            break
+        target = plan(corpus, epochs, clip, room=room).target
+        counts = drawn(corpus, target, clip, seed + number, used=used)
+        assert counts.min() >= 0
+        off = np.abs(corpus.totals(counts).reshape(target.shape) - target)
+        assert (off < np.maximum(corpus.longest(), 1e-6)).all()
+        used = used + counts
+        assert used.max() <= clip
+        for cell in np.unique(corpus.cell):
+            assert np.ptp(used[corpus.cell == cell]) <= 1
+
+
+@given(corpora, clips, shares, seeds)
+def test_a_later_phase_by_quality_keeps_to_what_the_clip_leaves(corpus, clip, share, seed):
+    rng = np.random.default_rng(seed)
+    used, quality = rng.integers(0, clip + 3, len(corpus.tokens)).astype(np.int16), rng.random(len(corpus.tokens))
+    left = np.maximum(clip - used, 0)
+    room = corpus.totals(left).reshape(corpus.clusters, corpus.domains)
+    if share * room.sum() < 1:
+        return
+    target = plan(corpus, share * room.sum() / corpus.tokens.sum(), clip, room=room).target
+    counts = drawn(corpus, target, clip, seed, quality, used)
+    assert (counts <= left).all()
+    assert (np.abs(corpus.totals(counts).reshape(target.shape) - target) < np.maximum(corpus.longest(), 1e-6)).all()
+
+
+@given(corpora, seeds)
+def test_every_domain_has_a_clip_of_its_own(corpus, seed):
+    limits = np.random.default_rng(seed).integers(1, 6, corpus.domains)
+    target = (corpus.cell_tokens * limits).astype(float)
+    counts = copies(corpus.doc_id, corpus.cell, corpus.tokens, target, limits, seed)
+    assert np.array_equal(counts, limits[corpus.domain])
+
+
 def test_what_cannot_be_drawn_is_refused():
-    ids, cell, tokens = np.arange(2), np.array([0, 0]), np.array([5, 5])
+    ids, cell, tokens, one = np.arange(2), np.array([0, 0]), np.array([5, 5]), np.array([1])
     for target, message in [([[10.1]], "more than a cell"), ([[5.0], [1.0]], "without documents")]:
         with pytest.raises(ValueError, match=message):
-            copies(ids, cell, tokens, np.array(target), 1, 0)
+            copies(ids, cell, tokens, np.array(target), one, 0)
         with pytest.raises(ValueError, match=message):
-            copies(ids, cell, tokens, np.array(target), 1, 0, np.array([0.5, 1.0]))
+            copies(ids, cell, tokens, np.array(target), one, 0, np.array([0.5, 1.0]))
     with pytest.raises(ValueError, match="token"):
-        copies(ids, cell, np.array([0, 5]), np.array([[5.0]]), 1, 0)
+        copies(ids, cell, np.array([0, 5]), np.array([[5.0]]), one, 0)
     with pytest.raises(ValueError, match="negative"):
-        copies(ids, cell, tokens, np.array([[5.0]]), 1, 0, np.array([-0.5, 1.0]))
+        copies(ids, cell, tokens, np.array([[5.0]]), one, 0, np.array([-0.5, 1.0]))
     for clip in (0, 10_001):
         with pytest.raises(ValueError, match="clip"):
-            copies(ids, cell, tokens, np.array([[5.0]]), clip, 0)
+            copies(ids, cell, tokens, np.array([[5.0]]), np.array([clip]), 0)

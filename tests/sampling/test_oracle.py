@@ -191,7 +191,7 @@ def test_the_plan_keeps_its_promises_and_agrees_with_the_loop(capsys):
 
 def keeps_its_promises(corpus: Corpus, clip: int, got) -> np.ndarray:
     """The copies; checked, and scheduled, with no document used r + 2 times before all of its cell were r + 1."""
-    counts = copies(corpus.doc_id, corpus.cell, corpus.tokens, got.target, clip, seed=0)
+    counts = copies(corpus.doc_id, corpus.cell, corpus.tokens, got.target, np.full(corpus.domains, clip), seed=0)
     promises_hold(corpus, got.target, clip, counts)
     drawn = schedule(corpus.doc_id, corpus.cell, corpus.tokens, counts, got.pace, "general_to_specific", seed=0)
     assert np.array_equal(np.bincount(drawn.document, minlength=len(counts)), counts)

@@ -21,7 +21,7 @@ seeds = st.integers(0, 2**32 - 1)
 def planned(corpus, share, clip, seed=0):
     """An allocation and its copies."""
     got = plan(corpus, share * clip, clip)
-    return got, copies(corpus.doc_id, corpus.cell, corpus.tokens, got.target, clip, seed)
+    return got, copies(corpus.doc_id, corpus.cell, corpus.tokens, got.target, np.full(corpus.domains, clip), seed)
 
 
 def ordered(corpus, got, counts, order, seed=0, quality=None, curriculum="best_last"):

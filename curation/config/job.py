@@ -10,23 +10,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A part of the job file. Unknown keys are errors; values never change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_booleans_as_numbers(cls, value: Any, info: Any) -> Any:
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError(f"{str(value).lower()} is not a value for this key")
-        return value
+from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
+from curation.config.section import Count, Positive, Section
 
 
 class Source(Section):
@@ -43,7 +30,9 @@ class Source(Section):
     keep_columns: list[str] = []
     """Columns carried into the shards as they are. From JSONL they are carried as strings."""
     weight: Positive = 1.0
-    """Importance of the domain, relative to the others, for proportional blending."""
+    """Importance of the domain, relative to the others, for proportional and quality-weighted blending."""
+    clip: Clip | None = None
+    """Most times that any document of the domain is used; else `sampling.clip`."""
     licence: str | None = None
     """Declared licence, for the record."""
     facts: dict[str, str] = {}
@@ -112,62 +101,6 @@ class Clustering(Section):
     """`torch`: Ray actors that hold their rows in memory, on GPU or CPU. `auto` takes the best one that is there."""
 
 
-class Budget(Section):
-    """How much is drawn: one of the two."""
-
-    epochs: Positive | None = None
-    """Tokens to draw, as a multiple of the corpus after duplicates were dropped."""
-    tokens: Count | None = None
-    """Tokens to draw."""
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Budget:
-        if (self.epochs is None) == (self.tokens is None):
-            raise ValueError("give either epochs or tokens, and not both")
-        return self
-
-
-class Sampling(Section):
-    """How often each document is drawn, and in which order."""
-
-    budget: Budget = Budget(epochs=1.0)
-    """How many tokens are drawn."""
-    cluster_exponent: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """0: every cluster the same share; 1: as the corpus is; between: tempered (share ~ size ** exponent)."""
-    clip: Annotated[int, Field(ge=1, le=10_000)] = 5
-    """Most times that any document is used."""
-    order: Literal["general_to_specific", "specific_to_general", "stationary", "curriculum", "shuffled"] = (
-        "general_to_specific"
-    )
-    """Order of the draws in the output."""
-    curriculum: Literal["best_last", "best_first"] = "best_last"
-    """Direction of `order: curriculum`."""
-
-
-class Blending(Section):
-    """In which proportions the domains are drawn."""
-
-    weights: Literal["none", "proportional"] = "none"
-    """`none`: domains fall where the clusters put them. `proportional`: the sources' `weight`, normalised."""
-    when_short: Literal["hold_budget", "hold_ratio", "strict"] = "hold_budget"
-    """What gives when a domain can't supply its share within the clip."""
-
-
-class Quality(Section):
-    """Where a document's quality comes from. `order: curriculum` reads it."""
-
-    column: str | None = None
-    """Column (Parquet) or key (JSONL) with a number a document."""
-    scale: tuple[float, float] = (0.0, 1.0)
-    """The values that mean worst and best; mapped to 0 and 1, values outside are cut off."""
-
-    @model_validator(mode="after")
-    def _a_range(self) -> Quality:
-        if not self.scale[0] < self.scale[1]:
-            raise ValueError("scale must be [worst, best] with worst < best")
-        return self
-
-
 class Output(Section):
     """What the shards look like."""
 
@@ -218,35 +151,118 @@ class Job(Section):
     blending: Blending = Blending()
     """In which proportions the domains are drawn."""
     quality: Quality = Quality()
-    """Where a document's quality comes from."""
+    """Where a document's quality comes from, and what it is worth."""
+    phases: list[Phase] = []
+    """Parts of the output, one drawn after the other, each with shards in a folder of its own. None: one part."""
     output: Output = Output()
     """What the shards look like."""
     resources: Resources = Resources()
     """How much of the machine or cluster is used."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_method(cls, tree: Any) -> Any:
+        """Writes what `sampling.method` stands for into the keys that are not given."""
+        sampling = tree.get("sampling") if isinstance(tree, dict) else None
+        method = sampling.get("method") if isinstance(sampling, dict) else None
+        for section, values in METHODS.get(method, {}).items() if isinstance(method, str) else ():
+            given = tree.get(section) or {}
+            if isinstance(given, dict):
+                tree = tree | {section: values | given}
+        return tree
+
     @model_validator(mode="after")
     def _values_agree(self) -> Job:
-        epochs = self.sampling.budget.epochs
-        if epochs is not None and epochs > self.sampling.clip:
-            raise ValueError(
-                f"sampling.budget.epochs is {epochs:g}, but sampling.clip lets no document be used more than "
-                f"{self.sampling.clip} times: raise the clip or lower the budget"
-            )
-        if self.sampling.order == "curriculum" and self.quality.column is None:
-            raise ValueError("sampling.order is curriculum, which needs quality.column")
-        weights: dict[str, float] = {}
+        self._check_sources()
+        self._check_sampling()
+        self._check_phases()
+        return self
+
+    def _check_sources(self) -> None:
+        declared: dict[str, Source] = {}
         for source in self.sources:
-            if weights.setdefault(source.domain, source.weight) != source.weight:
-                raise ValueError(f"two sources of domain {source.domain!r} have different weights: give both the same")
+            first = declared.setdefault(source.domain, source)
+            for key in ("weight", "clip"):
+                if getattr(first, key) != getattr(source, key):
+                    raise ValueError(
+                        f"two sources of domain {source.domain!r} have different {key}s: give both the same"
+                    )
             taken = {"text", "doc_id", "domain", "cluster", "repetition", "id", "position"}
             for column in source.keep_columns:
                 if column in taken:
                     raise ValueError(f"keep_columns names {column!r}, a name that the shards need")
             if len(set(source.keep_columns)) != len(source.keep_columns):
                 raise ValueError(f"keep_columns of domain {source.domain!r} names a column twice")
-        return self
+
+    def _check_sampling(self) -> None:
+        sampling, epochs = self.sampling, self.sampling.budget.epochs
+        most = max(self.clips(sampling.clip))
+        if not self.phases and epochs is not None and epochs > most:
+            raise ValueError(
+                f"sampling.budget.epochs is {epochs:g}, but sampling.clip lets no document be used more than "
+                f"{most} times: raise the clip or lower the budget"
+            )
+        orders = {sampling.order, *(phase.order for phase in self.phases)}
+        weights = self.strategies
+        if not self.quality.given:
+            reader = (
+                "sampling.order is curriculum"
+                if "curriculum" in orders
+                else "blending.weights is quality"
+                if "quality" in weights
+                else "sampling.prefer_quality is true"
+                if sampling.prefer_quality
+                else None
+            )
+            if reader:
+                raise ValueError(f"{reader}, which needs quality.column, quality.expression or quality.scorer")
+        if sampling.interleave == "random":
+            if orders - {None, "general_to_specific", "specific_to_general"}:
+                raise ValueError(
+                    "sampling.interleave is random, which is for the orders general_to_specific and specific_to_general"
+                )
+            if self.draws_by_quality:
+                raise ValueError(
+                    "sampling.interleave is random, which can't draw by quality: set prefer_quality: false"
+                )
+            if sampling.min_cluster_share or sampling.max_cluster_share < 1:
+                raise ValueError("sampling.interleave is random, which keeps to no cluster share")
+        for number, exclusion in enumerate(sampling.exclude):
+            if exclusion.domain is not None and exclusion.domain not in self.domains:
+                raise ValueError(f"sampling.exclude.{number}.domain: there is no domain {exclusion.domain!r}")
+
+    def _check_phases(self) -> None:
+        for number, phase in enumerate(self.phases):
+            for domain in phase.weights if isinstance(phase.weights, dict) else ():
+                if domain not in self.domains:
+                    raise ValueError(f"phases.{number}.weights: there is no domain {domain!r}")
+            if isinstance(phase.weights, dict) and not any(phase.weights.values()):
+                raise ValueError(f"phases.{number}.weights: no domain has a weight above 0")
 
     @property
     def domains(self) -> list[str]:
         """The domains in the order of the job file, each once; a domain's index is its number in arrays."""
         return list(dict.fromkeys(source.domain for source in self.sources))
+
+    def clips(self, clip: int) -> list[int]:
+        """The clip of each domain: its own, else `clip`."""
+        own = {source.domain: source.clip for source in self.sources}
+        return [own[domain] or clip for domain in self.domains]
+
+    @property
+    def importance(self) -> list[float]:
+        """The declared weight of each domain."""
+        weights = {source.domain: source.weight for source in self.sources}
+        return [weights[domain] for domain in self.domains]
+
+    @property
+    def draws_by_quality(self) -> bool:
+        """Whether the documents of a cell are drawn in proportion to f(quality)."""
+        wanted = self.sampling.prefer_quality
+        return "quality" in self.strategies if wanted is None else wanted
+
+    @property
+    def strategies(self) -> set[str]:
+        """The strategies of domain weights that are asked for, by the phases if there are any."""
+        own = [self.blending.weights if phase.weights is None else phase.weights for phase in self.phases]
+        return {name for name in own or [self.blending.weights] if isinstance(name, str)}

@@ -20,9 +20,13 @@ _M2 = np.uint64(0x94D049BB133111EB)
 
 
 def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * _M1
-    z = (z ^ (z >> np.uint64(27))) * _M2
-    return z ^ (z >> np.uint64(31))
+    """Mixes in place."""
+    z ^= z >> np.uint64(30)
+    z *= _M1
+    z ^= z >> np.uint64(27)
+    z *= _M2
+    z ^= z >> np.uint64(31)
+    return z
 
 
 def _stream(seed: int, purpose: str) -> tuple[np.uint64, np.uint64]:
@@ -44,8 +48,12 @@ def keys(seed: int, purpose: str, ids: NDArray[Any]) -> NDArray[np.uint64]:
     """
     first, second = _stream(seed, purpose)
     with np.errstate(over="ignore"):
-        counter = np.asarray(ids).astype(np.uint64) * _GOLDEN + first
-        return _mix(_mix(counter) + second)
+        counter = np.array(ids, dtype=np.uint64)
+        counter *= _GOLDEN
+        counter += first
+        _mix(counter)
+        counter += second
+        return _mix(counter)
 
 
 def uniform(seed: int, purpose: str, ids: NDArray[Any]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-TABLE_VERSION = 2
+TABLE_VERSION = 3
 
 #: One input file. `etag` is "<size>-<mtime in ns>" on file systems without one.
 SOURCES = pa.schema(
@@ -84,6 +84,25 @@ DUPLICATES = pa.schema(
     ]
 )
 
+
+def heuristics(parts: tuple[str, ...]) -> pa.Schema:
+    """One document: the parts of its quality by the built-in rules, raw; null where the row was rejected."""
+    return pa.schema([("doc_id", pa.int64()), *((part, pa.float32()) for part in parts)])
+
+
+#: One feature of one domain (or of the reference corpus, whose domain is null), over its excerpts. `mean` is null
+#: where no text has a value.
+PROFILES = pa.schema(
+    [
+        ("domain", pa.string()),
+        ("feature", pa.string()),
+        ("group", pa.string()),
+        ("texts", pa.int64()),
+        ("mean", pa.float64()),
+        ("standard_error", pa.float64()),
+    ]
+)
+
 #: One kept document's nearest centroid. Cosine similarities to it and to the next one; `second_similarity` is
 #: null where there is only one cluster.
 ASSIGNMENTS = pa.schema(
@@ -108,9 +127,11 @@ CLUSTERS = pa.schema(
     ]
 )
 
-#: One cell: cluster x domain. `epochs` is realised over available tokens.
+#: One cell, cluster x domain, in one phase (from 0). `epochs` is realised over available tokens; `left_out` is the
+#: reason why nothing may be drawn, null where something may.
 ALLOCATION = pa.schema(
     [
+        ("phase", pa.int16()),
         ("cluster", pa.int32()),
         ("domain", pa.string()),
         ("available_documents", pa.int64()),
@@ -119,18 +140,42 @@ ALLOCATION = pa.schema(
         ("realised_tokens", pa.int64()),
         ("epochs", pa.float64()),
         ("clipped", pa.bool_()),
+        ("left_out", pa.string()),
     ]
 )
 
-#: One draw. `repetition` counts a document's draws from 0, `position` is the draw's row in the whole output.
-SCHEDULE = pa.schema(
+#: One shard that is to be written. `file` is its name in `shards`, with the folder of its phase and without suffix.
+SHARDS = pa.schema(
     [
-        ("doc_id", pa.int64()),
-        ("repetition", pa.int16()),
-        ("position", pa.int64()),
         ("shard", pa.int32()),
+        ("file", pa.string()),
+        ("phase", pa.int16()),
+        ("first_position", pa.int64()),
+        ("rows", pa.int64()),
+        ("tokens", pa.int64()),
+        ("text_bytes", pa.int64()),
     ]
 )
+
+
+def schedule(last_doc_id: int, draws: int, shards: int) -> pa.Schema:
+    """One draw: `repetition` counts a document's draws from 0, `position` is the draw's row in the whole output.
+
+    Columns are as narrow as these numbers let them be; a run has one schema.
+    """
+    return pa.schema(
+        [
+            ("doc_id", _narrowest(last_doc_id)),
+            ("repetition", pa.int16()),
+            ("position", _narrowest(draws)),
+            ("shard", _narrowest(shards)),
+        ]
+    )
+
+
+def _narrowest(largest: int) -> pa.DataType:
+    """The smallest of int16, int32 and int64 that holds a number."""
+    return pa.int16() if largest < 1 << 15 else pa.int32() if largest < 1 << 31 else pa.int64()
 
 
 def embeddings(dimensions: int) -> pa.Schema:

@@ -30,7 +30,7 @@ sampling:
   clip: 5                  # no document more than five times
   order: general_to_specific
 
-# quality: {{column: word_share}}   # the share of a text in words; with `order: curriculum`, the best comes last
+quality: {{column: word_share}}   # the share of a text in words; read by `weights: quality` and `order: curriculum`
 
 output:
   format: parquet

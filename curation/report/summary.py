@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 #: Largest and smallest clusters that are listed.
@@ -35,21 +36,43 @@ def balance(
     return {name: {"before": measure(before), "after": measure(after)} for name, measure in measures.items()}
 
 
-def domain_rows(allocation: pa.Table, domains: list[str]) -> list[dict[str, Any]]:
-    """A row a domain: documents, tokens before and after, epochs."""
-    documents = tokens_by(allocation, "domain", domains, "available_documents")
-    before = tokens_by(allocation, "domain", domains, "available_tokens")
+def domain_rows(allocation: pa.Table, domains: list[str], weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a domain: documents, tokens before and after, epochs, and the weight asked for in each phase."""
+    first = first_phase(allocation)
+    documents = tokens_by(first, "domain", domains, "available_documents")
+    before = tokens_by(first, "domain", domains, "available_tokens")
     after = tokens_by(allocation, "domain", domains, "realised_tokens")
     return [
-        {"domain": name, "documents": int(n), **_before_after(int(b), int(a), int(before.sum()), int(after.sum()))}
+        {
+            "domain": name,
+            "documents": int(n),
+            **_before_after(int(b), int(a), int(before.sum()), int(after.sum())),
+            "wanted": [phase["weights"][name]["wanted"] for phase in weights],
+        }
         for name, n, b, a in zip(domains, documents, before, after, strict=True)
     ]
+
+
+def first_phase(allocation: pa.Table) -> pa.Table:
+    """The cells, each once: every phase lists all of them."""
+    return allocation.filter(pc.equal(allocation["phase"], 0))
+
+
+def left_out_rows(allocation: pa.Table) -> list[dict[str, Any]]:
+    """A row a reason for leaving cells out: how many cells, documents and tokens."""
+    cells = first_phase(allocation).filter(pc.is_valid(first_phase(allocation)["left_out"]))
+    summed = cells.group_by("left_out").aggregate(
+        [("cluster", "count"), ("available_documents", "sum"), ("available_tokens", "sum")]
+    )
+    columns = zip(*(summed[name].to_pylist() for name in summed.column_names), strict=True)
+    names = ("reason", "cells", "documents", "tokens")
+    return sorted((dict(zip(names, row, strict=True)) for row in columns), key=lambda row: str(row["reason"]))
 
 
 def cluster_rows(clusters: pa.Table, allocation: pa.Table) -> list[dict[str, Any]]:
     """A row a cluster, largest first: documents, tokens before and after, coherence, terms, whether it was clipped."""
     numbers = clusters["cluster"].to_pylist()
-    before = tokens_by(allocation, "cluster", numbers, "available_tokens")
+    before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     clipped = set(allocation.filter(allocation["clipped"])["cluster"].to_pylist())
     rows = [

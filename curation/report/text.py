@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich import box
@@ -17,7 +18,12 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
     """Prints what a person wants first: totals, balance, use, domains, the largest and smallest clusters."""
     console.print(_totals(summary))
     console.print(_balance(summary))
-    console.print(_domains(summary["domains"]))
+    console.print(_domains(summary["domains"], summary["weights"]))
+    for weighing in summary["weights"]:
+        if weighing["strategy"] == "auto":
+            console.print(_reasons(weighing))
+    if len(summary["plan"]["phases"]) > 1:
+        console.print(_phases(summary["plan"]["phases"]))
     clusters = summary["clusters"]
     if len(clusters) <= 2 * LISTED:
         console.print(_clusters("Clusters", clusters))
@@ -47,6 +53,8 @@ def _totals(summary: dict[str, Any]) -> Table:
     table.add_row("copies dropped", f"{summary['duplicates']['dropped']:,}", "", "")
     eligible = sum(row["tokens_before"] for row in summary["domains"])
     table.add_row("to draw from", f"{plan['documents']:,}", short(eligible), summary["encoder"])
+    for row in summary["left_out"]:
+        table.add_row("left out", f"{row['documents']:,}", short(row["tokens"]), Text(row["reason"]))
     share = plan["used_documents"] / plan["documents"]
     different = short(plan["unique_tokens"])
     table.add_row("used at least once", f"{plan['used_documents']:,}", different, f"{share:.1%} of documents")
@@ -70,12 +78,46 @@ def _balance(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _domains(rows: list[dict[str, Any]]) -> Table:
-    table = _table("Domains", "domain", "documents", "share before", "share after", "epochs")
+def _domains(rows: list[dict[str, Any]], weights: list[dict[str, Any]]) -> Table:
+    asked = [index for index, phase in enumerate(weights) if phase["strategy"] != "none"]
+    names = ["asked for" if len(weights) == 1 else f"asked for in {weights[index]['phase']}" for index in asked]
+    table = _table("Domains", "domain", "documents", "share before", *names, "share after", "epochs")
     for row in sorted(rows, key=lambda row: -row["tokens_before"]):
-        shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}")
+        wanted = [f"{row['wanted'][index]:.2%}" for index in asked]
+        shares = (f"{row['share_before']:.2%}", *wanted, f"{row['share_after']:.2%}")
         table.add_row(Text(row["domain"]), f"{row['documents']:,}", *shares, f"{row['epochs']:.2f}")
     return table
+
+
+def _phases(phases: list[dict[str, Any]]) -> Table:
+    table = _table("Phases, in this order", "phase", "tokens", "draws", "order", "weights")
+    for phase in phases:
+        figures = (short(phase["tokens"]), f"{phase['draws']:,}")
+        table.add_row(phase["folder"], *figures, phase["order"], phase["strategy"])
+    return table
+
+
+def _reasons(weighing: dict[str, Any]) -> Table:
+    """Why each domain has its weight: the features that tell it apart, strongest first."""
+    because = weighing["because"]
+    covers = because["objective"] == "cover"
+    measure = "effective number of distinct domains" if covers else "distance to the reference"
+    title = (
+        f"Weights from the texts: {measure} {because['before']:.3g} by size, {because['after']:.3g} with the weights"
+    )
+    table = _table(title, "domain", "weight", " ")
+    for name, found in because["domains"].items():
+        words = [_reason(reason) for reason in found["reasons"][:3]]
+        words += [f"at its {found['at_bound']} bound"] if found["at_bound"] else []
+        table.add_row(Text(name), f"{weighing['weights'][name]['wanted']:.2%}", Text("; ".join(words)))
+    for one, other, similarity in because["alike"]:
+        table.add_row(Text(one), "", Text(f"is like {other} ({similarity:.0%}), so they share one weight"))
+    return table
+
+
+def _reason(reason: dict[str, Any]) -> str:
+    value, other = (math.nan if reason[key] is None else reason[key] for key in ("value", "other"))
+    return f"{reason['feature']} {value:.3g} (others {other:.3g})"
 
 
 def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:

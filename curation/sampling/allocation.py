@@ -213,10 +213,8 @@ def _smallest_clip(asked: float, supply: Supply, domains: list[int]) -> int:
     """The smallest one clip at which some domains can supply what is asked, rounding of floats forgiven."""
     tokens, spent = supply.tokens[domains], supply.spent()[domains]
     least = asked / (1 + ROUNDING)
-    low, high = (
-        0,
-        ceil((asked + float(spent.sum())) / float(tokens.sum())) + int(ceil((spent / np.maximum(tokens, 1)).max())),
-    )
+    low = 0
+    high = ceil((asked + float(spent.sum())) / float(tokens.sum())) + ceil(float((spent / np.maximum(tokens, 1)).max()))
     while low < high:  # the supply grows with the clip
         middle = (low + high) // 2
         if float(np.maximum(tokens * middle - spent, 0).sum()) >= least:

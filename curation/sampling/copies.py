@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation import counter_rng
-from curation.sampling.grouping import documents_by_cell, stable_argsort
+from curation.sampling.grouping import CELL_BITS, cell_blocks, documents_by_cell, stable_argsort
 from curation.sampling.water_filling import ROUNDING, fill, water_level
 
 #: Rates nearer than this to a whole number are whole: what is left is the rounding of the target's own sums.
@@ -82,6 +82,8 @@ def copies(
         raise ValueError("qualities must not be negative")
     counts = np.zeros(len(cell), dtype=np.int16)
     documents, starts = documents_by_cell(cell, target.size)
+    if quality is None:  # then u_i alone is the order: all that get one more have one phi
+        _shuffle_cells(documents, starts, doc_id, seed)
     n_domains = target.shape[1]
     plan_debt = 0.0  # tokens that the domains so far still owe; below 0 if they gave too much
     for domain in range(n_domains):
@@ -91,33 +93,39 @@ def copies(
         for flat in np.flatnonzero(target[:, domain]) * n_domains + domain:
             wanted = float(target.flat[flat])
             members = documents[starts[flat] : starts[flat + 1]]
-            lengths = tokens[members].astype(np.int64)
-            clip = int(clips[domain])
-            rates = _rates(
-                lengths,
-                wanted,
-                clip,
-                None if quality is None else quality[members],
-                None if used is None else np.minimum(used[members], clip),
-            )
+            lengths = tokens.take(members).astype(np.int64)
+            cell_quality = None if quality is None else quality[members]
+            cell_used = None if used is None else np.minimum(used[members], clips[domain])
+            rates = _rates(lengths, wanted, int(clips[domain]), cell_quality, cell_used)
             whole = np.floor(rates).astype(np.int16)
             counts[members] = whole
-            uneven = np.flatnonzero(rates != whole)
+            uneven = np.flatnonzero(np.broadcast_to(rates != whole, lengths.shape))
             if not len(uneven):
                 continue
+            order = uneven
+            if quality is not None:
+                random = counter_rng.uniform(seed, "sampling.copies", doc_id[members[uneven]])
+                order = uneven[stable_argsort(random / (rates - whole)[uneven])]
             cell_half = float(lengths[uneven].max()) / 2
             half = max(half, cell_half)
             share = min(max(plan_debt, -half), half)
             debt, taken_over = debt + share - taken_over, share
-            random = counter_rng.uniform(seed, "sampling.copies", doc_id[members[uneven]])
-            order = uneven[stable_argsort(random / (rates - whole)[uneven])]
-            left = wanted - float(whole.astype(np.int64) @ lengths)
+            left = wanted - float(np.broadcast_to(whole, lengths.shape).astype(np.int64) @ lengths)
             sums = np.cumsum(lengths[order])
             extra = _nearest_prefix(sums, left, min(max(debt, -cell_half), cell_half))
             counts[members[order[:extra]]] += 1
             debt += left - (float(sums[extra - 1]) if extra else 0.0)
         plan_debt += debt - taken_over
     return counts
+
+
+def _shuffle_cells(documents: NDArray[Any], starts: NDArray[np.int64], doc_id: NDArray[Any], seed: int) -> None:
+    """Puts the documents of each cell into the order of their u_i, in place, a block of cells at a time."""
+    for low, high in cell_blocks(starts):
+        part = documents[starts[low] : starts[high]]
+        cell = np.repeat(np.arange(high - low, dtype=np.uint64), np.diff(starts[low : high + 1]))
+        rank = counter_rng.keys(seed, "sampling.copies", doc_id[part]) >> np.uint64(CELL_BITS)
+        part[:] = part[stable_argsort(rank | cell << np.uint64(64 - CELL_BITS))]
 
 
 def _rates(
@@ -127,24 +135,25 @@ def _rates(
     quality: NDArray[Any] | None,
     used: NDArray[np.int16] | None,
 ) -> NDArray[np.float64]:
-    """r_i of a cell's documents: float64[n], whole numbers exact, sum(r_i * t_i) = wanted.
+    """r_i of a cell's documents: float64[n], or float64[1] for all alike; whole numbers exact, sum(r_i * t_i) = wanted.
 
     `used` is at most the clip; r_i at most what it leaves of the clip.
     """
     if not len(lengths):
         raise ValueError(f"{wanted:g} tokens are to be drawn from a cell without documents")
-    room = np.full(len(lengths), clip, np.int64) if used is None else clip - used.astype(np.int64)
-    if wanted > float(room @ lengths) * (1 + ROUNDING):
+    room = np.full(1, clip, np.int64) if used is None else clip - used.astype(np.int64)
+    if wanted > float((room * lengths).sum()) * (1 + ROUNDING):
         raise ValueError(f"{wanted:g} tokens are more than a cell can give at clip {clip}")
     if quality is not None:
         rates = _rates_by_quality(lengths, wanted, room, quality)
     elif used is not None:
         rates = _rates_after(lengths, wanted, clip, used)
     else:
-        rates = np.full(len(lengths), wanted / int(lengths.sum()))
+        rates = np.full(1, wanted / int(lengths.sum()))
     nearest = np.rint(rates)
     rates = np.where(np.abs(rates - nearest) <= WHOLE * (1 + rates), nearest, rates)
-    return np.minimum(rates, room)
+    limited: NDArray[np.float64] = np.minimum(rates, room)
+    return limited
 
 
 def _rates_after(lengths: NDArray[np.int64], wanted: float, clip: int, used: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -154,7 +163,8 @@ def _rates_after(lengths: NDArray[np.int64], wanted: float, clip: int, used: NDA
     drawn = np.concatenate([[0.0], np.cumsum(growing)])  # up to height k
     step = min(int(np.searchsorted(drawn, wanted, side="right")) - 1, clip - 1)
     height = step + (wanted - float(drawn[step])) / float(growing[step]) if growing[step] else float(step)
-    return np.maximum(0.0, min(height, float(clip)) - used)
+    rates: NDArray[np.float64] = np.maximum(0.0, min(height, float(clip)) - used)
+    return rates
 
 
 def _rates_by_quality(
@@ -168,7 +178,7 @@ def _rates_by_quality(
     level = water_level(value * lengths, caps, min(wanted, spare))
     rates = fill(value * lengths, caps, level) / lengths
     if wanted > spare and not good.all():
-        rates[~good] = (wanted - spare) / float(caps[~good].sum()) * room[~good]
+        rates[~good] = (wanted - spare) * (caps / lengths)[~good] / float(caps[~good].sum())
     return rates
 
 

@@ -28,6 +28,7 @@ beside the result's 6 a draw.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -36,20 +37,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation import counter_rng
-from curation.sampling.cells import cell_totals
-from curation.sampling.grouping import BLOCK, blocks, documents_by_cell, index_type, stable_argsort
+from curation.sampling.grouping import (
+    BLOCK,
+    CELL_BITS,
+    blocks,
+    cell_blocks,
+    documents_by_cell,
+    index_type,
+    order_of,
+    stable_argsort,
+)
 
 Order = Literal["general_to_specific", "specific_to_general", "stationary", "curriculum", "shuffled"]
 Curriculum = Literal["best_last", "best_first"]
 
-BANDS = 4
+BANDS, BAND_BITS = 4, 2
 #: Bits for the copy number in the random id of a draw and in the sort key of a cell: up to 16,384 copies.
 COPY_BITS = 14
 #: Random bits in the sort key of a shuffled draw; what a document's index in its block leaves of 64.
 SHUFFLE_BITS = np.uint64(64 - (BLOCK - 1).bit_length())
 
-#: Key of a draw from x, the cell's drawn tokens a, and its pace.
-_KEYS: dict[str, Callable[[NDArray[np.float64], float, float], NDArray[np.float64]]] = {
+Numbers = NDArray[np.float64]
+
+#: Key of a draw from x, the cell's drawn tokens a, and its pace: float64[draws] each.
+_KEYS: dict[str, Callable[[Numbers, Numbers, Numbers], Numbers]] = {
     "general_to_specific": lambda x, drawn, pace: x / pace,
     "specific_to_general": lambda x, drawn, pace: 1.0 - (drawn - x) / pace,
     "stationary": lambda x, drawn, pace: x / drawn,
@@ -111,28 +122,31 @@ def schedule(
     if order == "curriculum" and quality is None:
         raise ValueError("the order `curriculum` needs a quality")
     banded = quality if order == "curriculum" else None
-    realised = cell_totals(cell, tokens, pace.size, counts)[1]
-    if ((realised > 0) & (pace.ravel() <= 0)).any():
-        raise ValueError("a cell is drawn, but its pace is 0")
     phase = counter_rng.uniform(seed, "sampling.phase", np.arange(pace.size))
     by_cell, starts = documents_by_cell(cell, pace.size)
     document, repetition = _empty_draws(counts)
     key = np.empty(len(document), dtype=np.float64)
     end = 0
-    for flat in np.flatnonzero(realised):
-        members = by_cell[starts[flat] : starts[flat + 1]]
-        members = members[counts[members] > 0]
-        band = None if banded is None else _bands(banded[members], curriculum)
-        which, copy = _cell_order(doc_id[members], counts[members], band, seed)
-        start, end = end, end + len(which)
-        document[start:end] = members[which]
+    for low, high in cell_blocks(starts):
+        drawn = _drawn_members(by_cell[starts[low] : starts[high]], starts[low : high + 1] - starts[low], counts)
+        if not len(drawn.members):
+            continue
+        band = None if banded is None else _bands(banded[drawn.members], drawn.ends, curriculum)
+        place, copy = _cell_order(doc_id[drawn.members], counts[drawn.members], drawn.cell, band, seed)
+        start, end = end, end + len(place)
+        document[start:end] = drawn.members[place]
         repetition[start:end] = copy
-        lengths = tokens[document[start:end]].astype(np.int64)
-        x = np.cumsum(lengths) - (1.0 - phase[flat]) * lengths
-        key[start:end] = _KEYS[order](x, float(realised[flat]), float(pace.flat[flat]))
-    places = stable_argsort(key)
-    del key
-    return Schedule(document[places], repetition[places])
+        here = _string_out(tokens[document[start:end]], drawn.cell[place], phase[low:high])
+        speed = pace.ravel()[low:high]
+        if ((here.total > 0) & (speed <= 0)).any():
+            raise ValueError("a cell is drawn, but its pace is 0")
+        which = drawn.cell[place]
+        key[start:end] = _KEYS[order](here.x, here.total[which], speed[which])
+    result = Schedule(np.empty_like(document), np.empty_like(repetition))
+    for part, places in order_of(key):
+        document.take(places, out=result.document[part], mode="clip")
+        repetition.take(places, out=result.repetition[part], mode="clip")
+    return result
 
 
 def shard_cuts(bytes_in_order: NDArray[Any], shard_bytes: int) -> NDArray[np.int64]:
@@ -185,39 +199,86 @@ def _shuffled(doc_id: NDArray[Any], counts: NDArray[np.int16], seed: int) -> Sch
     return Schedule(document[places], repetition[places])
 
 
-def _cell_order(
-    doc_id: NDArray[Any], counts: NDArray[np.int16], band: NDArray[np.uint64] | None, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """One cell's draws in order: index of the document and copy number of each, both int64[draws].
+@dataclass(frozen=True)
+class _Members:
+    """The documents of a block of cells that are drawn, cell by cell."""
 
-    Sorted by band, copy and a random number, packed into 64 bits; 48 of them random.
+    members: NDArray[Any]
+    """Their indices."""
+    cell: NDArray[np.int64]
+    """The cell of each, counted in the block."""
+    ends: NDArray[np.int64]
+    """int64[cells]: where each cell ends in `members`."""
+
+
+def _drawn_members(members: NDArray[Any], starts: NDArray[np.int64], counts: NDArray[np.int16]) -> _Members:
+    """Those of a block's documents that are drawn at all."""
+    cell = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    some = counts[members] > 0
+    if not some.all():
+        members, cell = members[some], cell[some]
+    return _Members(members, cell, np.searchsorted(cell, np.arange(len(starts) - 1), side="right"))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Draws of a block strung out: `x` float64[draws], tokens of the cell before each; `total` float64[cells]."""
+
+    x: NDArray[np.float64]
+    total: NDArray[np.float64]
+
+
+def _string_out(tokens: NDArray[Any], cell: NDArray[np.int64], phase: NDArray[np.float64]) -> _Line:
+    """Where each draw lies on its cell's line. The draws are sorted by cell, and within a cell in their order."""
+    lengths = tokens.astype(np.int64)
+    sums = np.cumsum(lengths)
+    ends = np.searchsorted(cell, np.arange(len(phase)), side="right")
+    until = np.concatenate([np.zeros(1, np.int64), sums])[ends]  # exact: integers
+    before = np.concatenate([np.zeros(1, np.int64), until[:-1]])
+    x = (sums - before[cell]) - (1.0 - phase[cell]) * lengths
+    return _Line(x, (until - before).astype(np.float64))
+
+
+def _cell_order(
+    doc_id: NDArray[Any], counts: NDArray[np.int16], cell: NDArray[np.int64], band: NDArray[np.uint64] | None, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A block's draws, cell by cell in order: index of the document and copy number of each, both int64[draws].
+
+    Sorted by cell, band, copy and a random number, packed into 64 bits: 12, 2, 14 and 36 of them.
     """
     which, copy = _draws(counts)
     random = counter_rng.keys(seed, "sampling.order", _draw_id(doc_id[which], copy))
-    rank = (random >> np.uint64(16)) | (copy.astype(np.uint64) << np.uint64(48))
+    rank = random >> np.uint64(CELL_BITS + BAND_BITS + COPY_BITS)
+    free = 64 - CELL_BITS - BAND_BITS - COPY_BITS
+    rank |= copy.astype(np.uint64) << np.uint64(free)
     if band is not None:
-        rank |= band[which] << np.uint64(48 + COPY_BITS)
+        rank |= band[which] << np.uint64(free + COPY_BITS)
+    rank |= cell[which].astype(np.uint64) << np.uint64(64 - CELL_BITS)
     order = stable_argsort(rank)
     return which[order], copy[order]
 
 
-def _bands(quality: NDArray[Any], curriculum: Curriculum) -> NDArray[np.uint64]:
+def _bands(quality: NDArray[Any], ends: NDArray[np.int64], curriculum: Curriculum) -> NDArray[np.uint64]:
     """The place of each document's quality band in the order of bands: uint64[n] in [0, BANDS).
 
-    Cut at the quartiles of the qualities that there are; equal qualities share a band.
+    Cut at the quartiles of the qualities that there are in a cell; equal qualities share a band.
     """
-    known = np.sort(quality[~np.isnan(quality)])
     band = np.zeros(len(quality), dtype=np.uint64)
-    if len(known):
-        edges = known[np.arange(1, BANDS) * len(known) // BANDS]
-        # NaN sorts above every edge, so it is put back where the worst are.
-        band[:] = np.searchsorted(edges, quality, side="right")
-        band[np.isnan(quality)] = 0
+    for start, stop in itertools.pairwise([0, *ends.tolist()]):
+        here = quality[start:stop]
+        known = np.sort(here[~np.isnan(here)])
+        if len(known):
+            edges = known[np.arange(1, BANDS) * len(known) // BANDS]
+            # NaN sorts above every edge, so it is put back where the worst are.
+            band[start:stop] = np.where(np.isnan(here), 0, np.searchsorted(edges, here, side="right"))
     return band if curriculum == "best_last" else np.uint64(BANDS - 1) - band
 
 
 def _draws(counts: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Index of the document and copy number of each draw, document by document: both int64[sum(counts)]."""
+    if counts.max(initial=0) <= 1:
+        which = np.flatnonzero(counts)
+        return which, np.zeros(len(which), np.int64)
     which = np.repeat(np.arange(len(counts)), counts)
     first = np.cumsum(counts, dtype=np.int64) - counts
     return which, np.arange(len(which)) - first[which]

@@ -41,7 +41,12 @@ class FileCount:
 
 
 def count_file(
-    file: InputFile, split_bytes: int, source: Source, quality_column: str | None, allow_truncated: bool
+    file: InputFile,
+    split_bytes: int,
+    source: Source,
+    number_columns: tuple[str, ...],
+    allow_truncated: bool,
+    number_key: str = "quality.column",
 ) -> FileCount:
     """Rows and splits of one file.
 
@@ -49,8 +54,9 @@ def count_file(
         file: as `find_files` gave it.
         split_bytes: about how many bytes of text a split holds.
         source: names the columns that a Parquet file must have.
-        quality_column: another one, or None.
+        number_columns: others that it must have, of numbers.
         allow_truncated: count the whole lines before the damage in a damaged compressed file.
+        number_key: the key of the job file that names them, for messages.
 
     Raises:
         JobError: a column is missing or has a type that can't serve.
@@ -58,7 +64,7 @@ def count_file(
     """
     if file.format == "parquet":
         with open_parquet(file.path) as parquet:
-            check_columns(file.path, parquet.schema_arrow, source, file.source, quality_column)
+            check_columns(file.path, parquet.schema_arrow, source, file.source, number_columns, number_key)
             cuts = row_group_cuts(parquet.metadata, source.text_column, split_bytes)
             schema = parquet.schema_arrow.remove_metadata()
         return FileCount(sum(cut.rows for cut in cuts), False, cuts, schema)

@@ -63,7 +63,9 @@ def open_parquet(path: str) -> Iterator[Any]:
         yield parquet
 
 
-def check_columns(path: str, schema: Any, source: Source, index: int, quality_column: str | None) -> None:
+def check_columns(
+    path: str, schema: Any, source: Source, index: int, number_columns: tuple[str, ...], number_key: str
+) -> None:
     """Raises JobError if a column that the job needs is missing, or has a type that can't serve.
 
     Args:
@@ -71,7 +73,8 @@ def check_columns(path: str, schema: Any, source: Source, index: int, quality_co
         schema: its Arrow schema.
         source: names the columns.
         index: the source's place in the job file, for messages.
-        quality_column: column of the documents' quality, or None.
+        number_columns: columns that must hold numbers.
+        number_key: the key of the job file that names them, for messages.
     """
     text = _type_of(path, schema, source.text_column, f"sources.{index}.text_column")
     if not _holds_text(text):
@@ -85,10 +88,10 @@ def check_columns(path: str, schema: Any, source: Source, index: int, quality_co
             raise JobError(f"{key}: {source.id_column!r} in {path} is of type {type_}, which can't become a string")
     for column in source.keep_columns:
         _type_of(path, schema, column, f"sources.{index}.keep_columns")
-    if quality_column is not None:
-        type_ = _type_of(path, schema, quality_column, "quality.column")
+    for column in number_columns:
+        type_ = _type_of(path, schema, column, number_key)
         if not (pt.is_integer(type_) or pt.is_floating(type_) or pt.is_decimal(type_) or pt.is_null(type_)):
-            raise JobError(f"quality.column: {quality_column!r} in {path} is of type {type_}, which is not a number")
+            raise JobError(f"{number_key}: {column!r} in {path} is of type {type_}, which is not a number")
 
 
 def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:

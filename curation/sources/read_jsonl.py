@@ -147,7 +147,7 @@ def _parse(lines: bytes | None, columns: Columns) -> Rows:
         text=pa.array(texts, pa.large_string()),
         id=_strings(rows, columns.id),
         keep=[_strings(rows, name) for name in columns.keep],
-        quality=pa.array([_number(row.get(columns.quality or "")) for row in rows], pa.float64()),
+        numbers=[pa.array([_number(row.get(name)) for row in rows], pa.float64()) for name in columns.numbers],
     )
     return Rows(table, rejected)
 

@@ -26,7 +26,8 @@ _INVALID = object()
 
 def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterator[Rows]:
     """The rows of each of the splits, in order. The arguments are those of `read_splits`."""
-    names = list(dict.fromkeys(name for name in (columns.text, columns.id, *columns.keep, columns.quality) if name))
+    wanted = (columns.text, columns.id, *columns.keep, *columns.numbers)
+    names = list(dict.fromkeys(name for name in wanted if name is not None))
     with open_parquet(path) as parquet:
         missing = [name for name in names if name not in parquet.schema_arrow.names]
         if missing:
@@ -70,7 +71,7 @@ def _rows(batch: Any, columns: Columns) -> Rows:
         text=text,
         id=as_string(batch.column(columns.id)) if columns.id else None,
         keep=[kept(batch.column(name)) for name in columns.keep],
-        quality=_finite(plain(batch.column(columns.quality))) if columns.quality else None,
+        numbers=[_finite(plain(batch.column(name))) for name in columns.numbers],
     )
     return Rows(table, rejected)
 

@@ -18,6 +18,9 @@ NOT_STRING = "text is not a string"
 NOT_UTF8 = "invalid UTF-8"
 LONE_SURROGATE = "lone surrogate"  # half of a \uD83D\uDE00 pair: no text has it
 
+#: Before the name of a column of numbers in the table of `Rows`: a kept column may have the same name.
+NUMBER = "number:"
+
 
 @dataclass(frozen=True)
 class Split:
@@ -40,20 +43,17 @@ class Columns:
     text: str
     id: str | None = None
     keep: tuple[str, ...] = ()
-    quality: str | None = None
+    numbers: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.quality is not None and "quality" in self.keep:
-            raise ValueError("read either quality or a kept column of that name: a table has one of a name")
-
-    def name_table(self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], quality: pa.Array) -> pa.Table:
-        """The columns as a table with the names that `Rows` promises; `id` and `quality` count only if asked for."""
+    def name_table(
+        self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], numbers: Iterable[pa.Array]
+    ) -> pa.Table:
+        """The columns as a table with the names that `Rows` promises; `id` counts only if asked for."""
         columns = {"text": text}
         if self.id is not None:
             columns["id"] = id
         columns |= dict(zip(self.keep, keep, strict=True))
-        if self.quality is not None:
-            columns["quality"] = quality
+        columns |= {NUMBER + name: array for name, array in zip(self.numbers, numbers, strict=True)}
         return pa.table(columns)
 
 
@@ -62,7 +62,8 @@ class Rows:
     """All rows of a split in their order, or some that follow one another.
 
     `table` has the columns `text` (large_string, null where the row is rejected), `id` (string) if asked for, the
-    kept columns under their own names, and `quality` (float64, null where there is no finite number) if asked for.
+    kept columns under their own names, and the numbers under `NUMBER` + name (float64, null where there is no finite
+    number).
     `rejected` maps the offset of a rejected row in the table to the reason.
     """
 

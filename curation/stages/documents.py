@@ -1,8 +1,9 @@
 """Documents: reads all text once to know it.
 
 Reads the sources. Writes one row a document: tokens, bytes, a hash of the text, quality, and whether it is kept.
-Beside it `rejected` (the rows that can't be used, each with its reason) and `excerpts` (the beginning of the text of
-a random sample, on which the lexical encoder is fitted and from which clusters get their terms).
+Beside it `rejected` (the rows that can't be used, each with its reason), `excerpts` (the beginning of the text of a
+random sample, on which the lexical encoder is fitted, and from which clusters get their terms and domains their
+profile) and, where the built-in rules judge the quality, `heuristics` (the parts of their judgement).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from curation import tables
 from curation.config import Job
 from curation.counter_rng import uniform
 from curation.errors import InputError
+from curation.expression import parse
 from curation.sources.find import InputFile
-from curation.sources.rows import Columns, Rows, Split
+from curation.sources.rows import NUMBER, Columns, Rows, Split
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import (
     Receipt,
@@ -35,9 +37,10 @@ from curation.stages.splits import (
     total_documents,
 )
 from curation.store import Store
+from curation.text.heuristics import PARTS, heuristic_quality
 
-#: Documents whose beginning is kept, about, and how much of it, in characters.
-EXCERPTS, EXCERPT_CHARACTERS = 200_000, 2_048
+#: Documents whose beginning is kept, about; of each domain at least; and how much of it, in characters.
+EXCERPTS, DOMAIN_EXCERPTS, EXCERPT_CHARACTERS = 200_000, 2_000, 2_048
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -46,16 +49,20 @@ def settings(job: Job) -> dict[str, Any]:
         "columns": [[source.domain, source.text_column] for source in job.sources],
         "on_bad": job.rows.on_bad,
         "tokens": job.tokens.model_dump(),
-        "quality": job.quality.model_dump(),
+        "quality": job.quality.model_dump(exclude={"curve"}),
         "seed": job.seed,
     }
 
 
 def work(run: Run) -> Result:
     """The stage."""
-    total = total_documents(load_splits(run.store))
-    describing = in_tasks(run, describe, total)
-    sides = ("excerpts", "rejected")
+    splits, files = load_splits(run.store), load_files(run.store)
+    total = total_documents(splits)
+    rows: Counter[str] = Counter()
+    for split in splits:
+        rows[files[split.file_id].domain] += split.rows
+    describing = in_tasks(run, describe, {domain: excerpt_share(total, count) for domain, count in rows.items()})
+    sides = ("excerpts", "rejected", "heuristics")
     result = map_splits(
         run, "documents", describing, sides=sides, seen=lambda stats: _check_rejected(run, stats, total)
     )
@@ -77,26 +84,34 @@ def _check_rejected(run: Run, stats: dict[str, int], total: int) -> None:
         raise InputError(_too_many(run, stats["rejected"], total))
 
 
-STAGE = Stage("documents", ("documents", "excerpts", "rejected"), ("sources.files",), settings, work, recheck)
+FOLDERS = ("documents", "excerpts", "rejected", "heuristics")
+STAGE = Stage("documents", FOLDERS, ("sources.files",), settings, work, recheck)
 
 
-def describe(store: Store, job: Job, item: WorkItem, total: int) -> list[Receipt]:
+def excerpt_share(total: int, domain_rows: int) -> float:
+    """The share of a domain's documents whose beginning is kept."""
+    return min(1.0, max(EXCERPTS / total, DOMAIN_EXCERPTS / max(1, domain_rows)))
+
+
+def describe(store: Store, job: Job, item: WorkItem, shares: dict[str, float]) -> list[Receipt]:
     """Commits the parts of an item's splits."""
     receipts = []
     for group in item.groups:
         file = item.files[group[0].file_id]
-        columns = Columns(job.sources[file.source].text_column, quality=job.quality.column)
+        columns = Columns(job.sources[file.source].text_column, numbers=job.quality.columns)
         for split, rows in item.read(group, columns):
-            receipts.append(_describe_split(store, job, file, split, rows, total))
+            receipts.append(_describe_split(store, job, file, split, rows, shares[file.domain]))
     return receipts
 
 
-def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows: Rows, total: int) -> Receipt:
+def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows: Rows, share: float) -> Receipt:
     if rows.rejected and job.rows.on_bad == "fail":
         row, reason = min(rows.rejected.items())
         raise InputError(f"{file.path}, row {split.first_row + row}: {reason}; mend it or set rows.on_bad: reject")
-    documents = documents_table(job, file, split, rows)
-    excerpts = excerpts_table(job.seed, documents, rows, total)
+    judged = heuristic_quality(rows.table["text"]) if job.quality.scorer == "heuristics" else None
+    documents = documents_table(job, file, split, rows, None if judged is None else judged[0])
+    heuristics = heuristics_table(documents, {} if judged is None else judged[1])
+    excerpts = excerpts_table(job.seed, documents, rows, share)
     rejected = rejected_table(file, split, rows)
     stats = {
         "documents": documents.num_rows,
@@ -105,19 +120,22 @@ def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows:
         "bytes": pc.sum(documents["bytes"].cast(pa.int64())).as_py() or 0,
         "rejected": rejected.num_rows,
         "excerpts": excerpts.num_rows,
+        "heuristics": heuristics.num_rows,
         "texts": texts_digest(documents),
     }
     parts = [
         store.write_table(part_name(folder, split.split_id), table)
-        for folder, table in (("excerpts", excerpts), ("rejected", rejected))
+        for folder, table in (("excerpts", excerpts), ("rejected", rejected), ("heuristics", heuristics))
         if table.num_rows
     ]
     main = store.write_table(part_name("documents", split.split_id), documents, stats)
     return Receipt([*parts, main], split.rows, stats)
 
 
-def documents_table(job: Job, file: InputFile, split: Split, rows: Rows) -> pa.Table:
-    """The rows of the `documents` table for a split."""
+def documents_table(
+    job: Job, file: InputFile, split: Split, rows: Rows, score: NDArray[np.float32] | None = None
+) -> pa.Table:
+    """The rows of the `documents` table for a split; `score` is the quality by the built-in rules, if that is asked."""
     text = rows.table["text"].combine_chunks()
     size = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
     keep = pc.is_valid(text).to_numpy(zero_copy_only=False)
@@ -130,7 +148,7 @@ def documents_table(job: Job, file: InputFile, split: Split, rows: Rows) -> pa.T
         size.astype(np.int32),
         pa.array([None if value is None else text_hash(value) for value in text.to_pylist()], pa.binary(16)),
         pa.nulls(split.rows, pa.string()),
-        _quality(job, rows.table),
+        _quality(job, rows.table) if score is None else pa.array(score, from_pandas=True),
         keep,
         pa.array(reasons, pa.string()),
     ]
@@ -157,18 +175,30 @@ def text_hash(text: str) -> bytes:
 
 def _quality(job: Job, table: pa.Table) -> pa.Array:
     """Quality in [0, 1] as float32; null where there is none or it is no finite number."""
-    if job.quality.column is None:
+    numbers = {name: table[NUMBER + name].to_numpy().astype(np.float64) for name in job.quality.columns}  # null: NaN
+    if job.quality.expression is not None:
+        raw = parse(job.quality.expression).evaluate(numbers)
+    elif job.quality.column is not None:
+        raw = numbers[job.quality.column]
+    else:
         return pa.nulls(table.num_rows, pa.float32())
     worst, best = job.quality.scale
-    raw = table["quality"].to_numpy().astype(np.float64)
     scaled = np.clip((raw - worst) / (best - worst), 0.0, 1.0)
     return pa.array(scaled.astype(np.float32), mask=~np.isfinite(raw))
 
 
-def excerpts_table(seed: int, documents: pa.Table, rows: Rows, total: int) -> pa.Table:
+def heuristics_table(documents: pa.Table, parts: dict[str, NDArray[np.float32]]) -> pa.Table:
+    """The parts of the built-in judgement; no rows where it was not asked for."""
+    schema = tables.heuristics(PARTS)
+    if not parts:
+        return schema.empty_table()
+    return pa.table([documents["doc_id"], *(pa.array(parts[part], from_pandas=True) for part in PARTS)], schema=schema)
+
+
+def excerpts_table(seed: int, documents: pa.Table, rows: Rows, share: float) -> pa.Table:
     """The beginning of the text of the kept documents that are in the sample."""
     doc_id = documents["doc_id"].to_numpy()
-    chosen: NDArray[np.bool_] = uniform(seed, "excerpts", doc_id) * total < EXCERPTS
+    chosen: NDArray[np.bool_] = uniform(seed, "excerpts", doc_id) < share
     chosen &= documents["keep"].to_numpy(zero_copy_only=False)
     text = pc.utf8_slice_codeunits(rows.table["text"].filter(chosen), 0, EXCERPT_CHARACTERS)
     return pa.table([doc_id[chosen], text], schema=tables.EXCERPTS)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curation.config import Job
+from curation.config import Job, Source
 from curation.embedding.create import create_encoder
 from curation.embedding.encoder import Encoder
 from curation.embedding.lexical import fit_lexical
@@ -32,6 +32,8 @@ from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Split
 from curation.stages.documents import text_hash
 from curation.stages.encoder import FIT_DOCUMENTS
+from curation.stages.phases import phases_of
+from curation.stages.sources import number_key
 
 #: Bytes read of a file, files read of a domain, and documents encoded.
 SAMPLE_BYTES, SAMPLE_FILES, ENCODED = 1 << 20, 4, 256
@@ -99,21 +101,20 @@ def estimate(job: Job) -> dict[str, Any]:
 def _samples(job: Job, files: list[InputFile], domain: str) -> Iterator[tuple[InputFile, Sample]]:
     own = [file for file in files if file.domain == domain]
     for index in sorted({round(place) for place in np.linspace(0, len(own) - 1, SAMPLE_FILES)}):
-        yield own[index], read_sample(job, own[index])
+        yield own[index], read_sample(job.sources[own[index].source], own[index], job.quality.columns, number_key(job))
 
 
-def read_sample(job: Job, file: InputFile) -> Sample:
-    """Reads the beginning of a file."""
-    source = job.sources[file.source]
+def read_sample(source: Source, file: InputFile, numbers: tuple[str, ...] = (), number_key: str = "") -> Sample:
+    """Reads the beginning of a file of a source. A Parquet file must have the columns `numbers`, which a key names."""
     if file.format == "parquet":
-        count = count_file(file, SAMPLE_BYTES, source, job.quality.column, False)
+        count = count_file(file, SAMPLE_BYTES, source, numbers, False, number_key)
         if not count.cuts:
             return Sample(1.0, [], 0, 0)
         cut = count.cuts[0]
         texts = _texts(file, source.text_column, Split(0, 0, 0, cut.first_row, cut.rows, 0, cut.start, cut.stop))
         return Sample(cut.rows / count.rows, texts, cut.rows, count.rows)
     if file.format == "jsonl":
-        return _read_lines(job, file, min(1.0, SAMPLE_BYTES / max(1, file.bytes)))
+        return _read_lines(source, file, min(1.0, SAMPLE_BYTES / max(1, file.bytes)))
     try:
         block = next(stream_blocks(file.path, file.format), b"")
     except DamagedStream:
@@ -124,16 +125,16 @@ def read_sample(job: Job, file: InputFile) -> Sample:
         plain.write_bytes(block[: block.rfind(b"\n") + 1] or block)
         info = plain.stat()
         etag = f"{info.st_size}-{info.st_mtime_ns}"
-        sample = _read_lines(job, replace(file, path=str(plain), format="jsonl", bytes=info.st_size, etag=etag), 1.0)
+        sample = _read_lines(source, replace(file, path=str(plain), format="jsonl", bytes=info.st_size, etag=etag), 1.0)
     return replace(sample, share=min(1.0, packed / max(1, file.bytes)))
 
 
-def _read_lines(job: Job, file: InputFile, share: float) -> Sample:
+def _read_lines(source: Source, file: InputFile, share: float) -> Sample:
     stop = min(file.bytes, SAMPLE_BYTES)
     cuts = count_range(file.path, 0, stop, SAMPLE_BYTES)
     if not cuts:
         return Sample(share, [], 0, None)
-    column = job.sources[file.source].text_column
+    column = source.text_column
     texts = _texts(file, column, Split(0, 0, 0, 0, cuts[0].rows, 0, cuts[0].start, cuts[0].stop))
     return Sample(share, texts, cuts[0].rows, None)
 
@@ -165,10 +166,13 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
     threads = 1 if job.embedding.model != "lexical" else cpus
     dimensions, clusters = encoder.dimensions, min(job.clustering.clusters, documents)
     product = 2.0 * clusters * dimensions / _multiply_rate()
+    token = job.tokens.bytes_per_token
     rows = documents if job.clustering.fit_rows == "all" else min(documents, job.clustering.fit_rows)
     iterations = min(30, job.clustering.max_iterations)
-    budget = job.sampling.budget
-    drawn = text * budget.epochs if budget.epochs else float(budget.tokens or 0) * job.tokens.bytes_per_token
+    drawn = sum(
+        text * request.budget.epochs if request.budget.epochs else float(request.budget.tokens or 0) * token
+        for request in phases_of(job)
+    )
     plain = [
         ("sources", size / SCAN_RATE / cpus, 0, "count rows"),
         ("documents", describing * scale / cpus, 60 * documents, "tokens, hashes"),

@@ -1,55 +1,53 @@
 """Plan: which document, how often, in which order, in which shard.
 
-Reads `documents` and `assignments`. One actor loads what it needs as narrow arrays indexed by document, runs
-`curation.sampling` on them and writes `allocation` (a row a cell), `schedule` (a row a draw, in parts by split) and
-`plan/shards.parquet` (a row a shard). All of it is a pure function of the committed tables, so a planner that dies
-is started again from the beginning and writes the same bytes.
+Reads `documents`, `assignments` and, where weights are computed from the texts, `profiles`. One actor loads what it
+needs as narrow arrays indexed by document (`eligible`), decides phase by phase (`phases`), runs `curation.sampling`
+on the documents and writes `allocation` (a row a cell and phase), `schedule` (a row a draw, in parts by split),
+`plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about). All of it
+is a pure function of the committed tables, so a planner that dies is started again from the beginning and writes the
+same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from curation import tables
 from curation.config import Job
-from curation.errors import CurationError, JobError, RunError
-from curation.sampling.allocation import Allocation, allocate
+from curation.errors import CurationError, JobError
+from curation.sampling.arrivals import draw_by_chance
 from curation.sampling.balance import coverage
-from curation.sampling.cells import cell_of, cell_totals
+from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
-from curation.sampling.schedule import Schedule, schedule, shard_cuts
-from curation.stages import workers
+from curation.sampling.quality import Curve, curve_values, domain_means
+from curation.sampling.schedule import Schedule, schedule
+from curation.stages import plan_tables, workers
 from curation.stages.centroids import load_centroids
 from curation.stages.context import Result, Run, Stage
-from curation.stages.splits import load_splits, part_name
-from curation.store import Part, Store
-
-ALLOCATION, SHARDS = "allocation/allocation.parquet", "plan/shards.parquet"
+from curation.stages.eligible import Cells, Eligible, cells_of, load_eligible
+from curation.stages.phases import Decision, PhaseRequest, PlannedPhase, Profiles, budget_tokens, decide, phases_of
+from curation.stages.profiles import load_profiles
+from curation.stages.splits import load_splits
+from curation.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:
     """What the plan depends on besides documents and clusters."""
+    strategies = job.strategies | {"given" for phase in job.phases if isinstance(phase.weights, dict)}
+    by_quality = job.draws_by_quality or "quality" in strategies
     return {
-        "sampling": job.sampling.model_dump(),
+        "sampling": job.sampling.model_dump(exclude={"method"}),
         "blending": job.blending.model_dump(),
-        "weights": domain_importance(job) if job.blending.weights != "none" else None,
+        "phases": [phase.model_dump() for phase in job.phases],
+        "importance": job.importance if strategies & {"proportional", "quality"} else None,
+        "clips": [source.clip for source in job.sources],
+        "curve": job.quality.curve.model_dump() if by_quality else None,
         "domains": job.domains,
         "shard_bytes": job.output.shard_bytes,
         "seed": job.seed,
     }
-
-
-def domain_importance(job: Job) -> list[float]:
-    """The declared importance of each domain, in the order of `job.domains`."""
-    weights = {source.domain: source.weight for source in job.sources}
-    return [weights[domain] for domain in job.domains]
 
 
 def work(run: Run) -> Result:
@@ -68,35 +66,25 @@ def work(run: Run) -> Result:
 def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
     """What the plan could not give as the job asked for it, in words."""
     found = []
-    if stats["tokens"] < 0.99 * stats["budget"]:
-        found.append(
-            f"{stats['tokens']} tokens are drawn instead of {stats['budget']}: the ratios are held within the clip"
-        )
-    for domain, wanted, got in zip(job.domains, stats["wanted_weights"] or [], stats["domain_weights"], strict=False):
-        if abs(got - wanted) > 0.01:
+    for phase in stats["phases"]:
+        where = f"{phase['folder']}: " if phase["folder"] else ""
+        if phase["tokens"] < 0.99 * phase["budget"]:
             found.append(
-                f"domain {domain} gets {got:.1%} instead of {wanted:.1%}: the clip leaves no more of it, or of others"
+                f"{where}{phase['tokens']} tokens are drawn instead of {phase['budget']}: the ratios are held within "
+                "the clip"
             )
+        for domain, wanted, got in zip(
+            job.domains, phase["wanted_weights"] or [], phase["domain_weights"], strict=False
+        ):
+            if abs(got - wanted) > 0.01:
+                found.append(
+                    f"{where}domain {domain} gets {got:.1%} instead of {wanted:.1%}: the clip leaves no more of it, or "
+                    "of others"
+                )
     return found
 
 
-STAGE = Stage("plan", ("plan", "allocation", "schedule"), ("documents", "assignments"), settings, work)
-
-
-@dataclass(frozen=True)
-class Eligible:
-    """The documents that may be drawn, ascending by doc_id; all arrays have their length n.
-
-    doc_id int64, cell int32, tokens int32, bytes int32, quality float32 (NaN: none), split int32 (index into the
-    list of splits).
-    """
-
-    doc_id: NDArray[np.int64]
-    cell: NDArray[np.int32]
-    tokens: NDArray[np.int32]
-    bytes: NDArray[np.int32]
-    quality: NDArray[np.float32]
-    split: NDArray[np.int32]
+STAGE = Stage("plan", ("plan", "allocation", "schedule"), ("documents", "assignments", "profiles"), settings, work)
 
 
 class Planner:
@@ -111,161 +99,153 @@ class Planner:
 
 
 def make_plan(store: Store, job: Job) -> Result:
-    """Decides, and commits `allocation`, `schedule` and the list of shards."""
-    splits = [split.split_id for split in load_splits(store)]
-    clusters = len(load_centroids(store))
+    """Decides, and commits `allocation`, `schedule`, the list of shards and the weights."""
+    splits = load_splits(store)
     assigned = store.marker("assignments")
-    documents = load_eligible(store, splits, job.domains, assigned.stats["documents"] if assigned else 0)
-    cells = clusters * len(job.domains)
-    count, available = cell_totals(documents.cell, documents.tokens, cells)
-    allocation = allocate_budget(job, available.reshape(clusters, -1))
-    quality = None if job.quality.column is None else documents.quality
+    total = assigned.stats["documents"] if assigned else 0
+    documents = load_eligible(store, splits, job.domains, total, with_quality=job.quality.given)
+    cells = cells_of(job, documents, len(load_centroids(store)))
+    profiles = load_profiles(store) if "auto" in job.strategies else None
+    phases, used = draw_phases(job, documents, cells, profiles)
+    seen = coverage(documents.tokens, used)
+    del used
+    shards = plan_tables.list_shards(documents, phases, job.output.shard_bytes)
+    parts = [
+        store.write_table(plan_tables.ALLOCATION, plan_tables.allocation_table(job, cells, phases)),
+        store.write_table(plan_tables.SHARDS, shards),
+        store.write_json(plan_tables.WEIGHTS, plan_tables.weights_record(job, phases)),
+        *plan_tables.write_schedule(store, documents, [phase.drawn for phase in phases], shards, splits),
+    ]
+    stats = {
+        "draws": sum(len(phase.drawn.document) for phase in phases),
+        "tokens": seen.drawn_tokens,
+        "unique_tokens": seen.unique_tokens,
+        "effective_tokens": round(seen.effective_tokens),
+        "documents": seen.documents,
+        "used_documents": seen.used_documents,
+        "left_out_documents": int(cells.documents[cells.left_out >= 0].sum()),
+        "repetitions": seen.repetitions.tolist(),
+        "shards": shards.num_rows,
+        "phases": [_phase_stats(phase) for phase in phases],
+    }
+    return Result(parts, stats)
+
+
+def _phase_stats(phase: PlannedPhase) -> dict[str, Any]:
+    decision = phase.decision
+    wanted = decision.weighing.wanted
+    by_domain = phase.realised.sum(axis=0)
+    return {
+        "folder": phase.request.folder,
+        "order": phase.request.order,
+        "budget": round(decision.budget),
+        "tokens": int(phase.realised.sum()),
+        "draws": len(phase.drawn.document),
+        "strategy": decision.weighing.strategy,
+        "wanted_weights": None if wanted is None else wanted.tolist(),
+        "domain_weights": (by_domain / by_domain.sum()).tolist(),
+    }
+
+
+def draw_phases(
+    job: Job, documents: Eligible, cells: Cells, profiles: Profiles | None
+) -> tuple[list[PlannedPhase], NDArray[np.int16]]:
+    """All phases, one after the other, and how often each document is drawn in all of them: int16[n]."""
+    used = np.zeros(len(documents.doc_id), np.int16)
+    phases: list[PlannedPhase] = []
+    for request in phases_of(job):
+        before = used if request.number else None
+        room = room_left(documents, cells, request, used) if request.number else None
+        values = quality_values(job, documents, cells, request)
+        means = None
+        if values is not None:
+            domain = documents.cell % len(job.domains)
+            means = domain_means(values, documents.tokens, domain, len(job.domains))
+        decision = decide(job, request, cells, room, means, profiles)
+        weights = values if job.draws_by_quality else None
+        del values
+        drawn, counts = draw(job, documents, request, decision, weights, before)
+        if not len(drawn.document):
+            raise JobError(
+                f"sampling.budget: {decision.allocation.total:.0f} tokens are less than half of the shortest document "
+                f"that could be drawn; the corpus has {cells.tokens.sum()} tokens"
+            )
+        if before is not None:
+            np.add(drawn.repetition, used[drawn.document], out=drawn.repetition)
+        realised = cell_totals(documents.cell, documents.tokens, cells.tokens.size, counts)[1]
+        phases.append(PlannedPhase(request, decision, drawn, realised.reshape(cells.tokens.shape)))
+        used += counts
+    return phases, used
+
+
+def room_left(documents: Eligible, cells: Cells, request: PhaseRequest, used: NDArray[np.int16]) -> NDArray[np.int64]:
+    """int64[C, D]: tokens that each cell can still give within a phase's clip."""
+    clip = request.clips.astype(np.int16)
+    left = np.maximum(clip[documents.cell % len(clip)] - used, 0)
+    room = cell_totals(documents.cell, documents.tokens, cells.tokens.size, left)[1]
+    return np.where(cells.left_out < 0, room.reshape(cells.tokens.shape), 0)
+
+
+def quality_values(job: Job, documents: Eligible, cells: Cells, request: PhaseRequest) -> NDArray[np.float32] | None:
+    """f(quality) of every document, float32[n], where a phase's weights or draws go by it."""
+    if documents.quality is None or not (job.draws_by_quality or request.weights == "quality"):
+        return None
+    epochs = budget_tokens(request, cells) / float(cells.open_tokens.sum())
+    domains = len(job.domains)
+    curve = Curve(**job.quality.curve.model_dump())
+    return curve_values(documents.quality, documents.tokens, curve, epochs, documents.cell % domains, domains)
+
+
+def draw(
+    job: Job,
+    documents: Eligible,
+    request: PhaseRequest,
+    decision: Decision,
+    weights: NDArray[np.float32] | None,
+    used: NDArray[np.int16] | None,
+) -> tuple[Schedule, NDArray[np.int16]]:
+    """The draws of a phase in order, and how often each document is drawn in it."""
+    allocation, seed = decision.allocation, phase_seed(job.seed, request.number)
+    if job.sampling.interleave == "random":
+        free = decision.weighing.wanted is None
+        budgets = np.array([allocation.total]) if free else allocation.target.sum(axis=0)
+        drawn = draw_by_chance(
+            documents.doc_id,
+            documents.cell,
+            documents.tokens,
+            allocation.pace,
+            budgets,
+            request.clips,
+            seed,
+            backwards=request.order == "specific_to_general",
+            used=used,
+        )
+        counts = np.bincount(drawn.document, minlength=len(documents.doc_id)).astype(np.int16)
+        return drawn, counts
     counts = copies(
         documents.doc_id,
         documents.cell,
         documents.tokens,
         allocation.target,
-        clip=job.sampling.clip,
-        seed=job.seed,
+        request.clips,
+        seed,
+        quality=weights,
+        used=used,
     )
-    if not counts.any():
-        raise JobError(
-            f"sampling.budget: {allocation.total:.0f} tokens are less than half of the shortest document that could "
-            f"be drawn; the corpus has {available.sum()} tokens"
-        )
     drawn = schedule(
         documents.doc_id,
         documents.cell,
         documents.tokens,
         counts,
         allocation.pace,
-        order=job.sampling.order,
-        seed=job.seed,
-        quality=quality,
+        request.order,
+        seed,
+        quality=documents.quality,
         curriculum=job.sampling.curriculum,
     )
-    realised = np.bincount(documents.cell, documents.tokens * counts.astype(np.float64), cells).astype(np.int64)
-    parts = [
-        store.write_table(ALLOCATION, allocation_table(job, allocation, count, available, realised)),
-        *_write_schedule(store, job, documents, drawn, splits),
-    ]
-    used = coverage(documents.tokens, counts)
-    importance = np.array(domain_importance(job)) * (available.reshape(clusters, -1).sum(axis=0) > 0)
-    stats = {
-        "budget": round(budget_tokens(job, available)),
-        "wanted_weights": None if job.blending.weights == "none" else (importance / importance.sum()).tolist(),
-        "draws": len(drawn.document),
-        "tokens": used.drawn_tokens,
-        "unique_tokens": used.unique_tokens,
-        "effective_tokens": round(used.effective_tokens),
-        "documents": used.documents,
-        "used_documents": used.used_documents,
-        "repetitions": used.repetitions.tolist(),
-        "shards": parts[1].rows,
-        "domain_weights": [float(weight) for weight in allocation.domain_weights],
-    }
-    return Result(parts, stats)
+    return drawn, counts
 
 
-def load_eligible(store: Store, splits: list[int], domains: list[str], total: int) -> Eligible:
-    """Reads the arrays that the plan is made from, split by split; `total` documents have an assignment."""
-    number = {domain: index for index, domain in enumerate(domains)}
-    narrow: dict[str, Any] = {"doc_id": np.int64, "cell": np.int32, "tokens": np.int32, "bytes": np.int32}
-    narrow |= {"quality": np.float32, "split": np.int32}
-    arrays: dict[str, NDArray[Any]] = {name: np.empty(total, kind) for name, kind in narrow.items()}
-    start = 0
-    for index, split in enumerate(splits):
-        assigned = store.read_table(part_name("assignments", split), ["doc_id", "cluster"])
-        doc_id = assigned["doc_id"].to_numpy()
-        if not len(doc_id):
-            continue
-        documents = store.read_table(part_name("documents", split), ["doc_id", "domain", "tokens", "bytes", "quality"])
-        rows = doc_id - documents["doc_id"][0].as_py()
-        domain = np.full(len(rows), number[documents["domain"][0].as_py()], np.int32)
-        place = slice(start, start + len(rows))
-        arrays["doc_id"][place] = doc_id
-        arrays["cell"][place] = cell_of(assigned["cluster"].to_numpy(), domain, len(domains))
-        arrays["split"][place] = index
-        for name in ("tokens", "bytes", "quality"):
-            arrays[name][place] = documents[name].to_numpy()[rows]
-        start += len(rows)
-    if start != total:
-        raise RunError(f"assignments: {start} documents, and the stage counted {total}; see `curation verify`")
-    return Eligible(**arrays)
-
-
-def allocate_budget(job: Job, available: NDArray[np.int64]) -> Allocation:
-    """The tokens of each cell, from the job's budget, clip and weights."""
-    tokens = budget_tokens(job, available)
-    if tokens < 1:
-        raise JobError(f"sampling.budget: {tokens:g} tokens is less than one token; raise it")
-    return allocate(
-        available,
-        budget=tokens,
-        clip=job.sampling.clip,
-        exponent=job.sampling.cluster_exponent,
-        domain_weights=None if job.blending.weights == "none" else np.array(domain_importance(job)),
-        when_short=job.blending.when_short,
-        domain_names=job.domains,
-    )
-
-
-def budget_tokens(job: Job, available: NDArray[np.int64]) -> float:
-    """The budget in tokens; `available` are those of each cell."""
-    budget = job.sampling.budget
-    return float(budget.tokens) if budget.tokens else float(budget.epochs or 0) * float(available.sum())
-
-
-def allocation_table(
-    job: Job,
-    allocation: Allocation,
-    documents: NDArray[np.int64],
-    available: NDArray[np.int64],
-    realised: NDArray[np.int64],
-) -> pa.Table:
-    """The `allocation` table: the cells that hold documents."""
-    cells = np.flatnonzero(available)
-    domains = len(job.domains)
-    arrays = [
-        (cells // domains).astype(np.int32),
-        pa.array(job.domains).take(pa.array(cells % domains)),
-        documents[cells],
-        available[cells],
-        allocation.target.reshape(-1)[cells],
-        realised[cells],
-        realised[cells] / available[cells],
-        allocation.clipped.reshape(-1)[cells],
-    ]
-    return pa.table(arrays, schema=tables.ALLOCATION)
-
-
-def _write_schedule(store: Store, job: Job, documents: Eligible, drawn: Schedule, splits: list[int]) -> list[Part]:
-    """Commits the list of shards and the schedule's parts; returns them in this order."""
-    sizes = documents.bytes[drawn.document]
-    first = shard_cuts(sizes, job.output.shard_bytes)
-    stop = np.append(first[1:], len(sizes))
-    shards: dict[str, NDArray[Any]] = {
-        "shard": np.arange(len(first), dtype=np.int32),
-        "first_position": first,
-        "rows": stop - first,
-        "tokens": np.add.reduceat(documents.tokens[drawn.document].astype(np.int64), first),
-        "text_bytes": np.add.reduceat(sizes.astype(np.int64), first),
-    }
-    shard = np.repeat(shards["shard"], shards["rows"])
-    split = documents.split[drawn.document]
-    order = np.argsort(split, kind="stable")
-    bounds = np.searchsorted(split[order], np.arange(len(splits) + 1))
-
-    def write(index: int) -> Part:
-        positions = order[bounds[index] : bounds[index + 1]]
-        arrays = [
-            documents.doc_id[drawn.document[positions]],
-            drawn.repetition[positions].astype(np.int16),
-            positions.astype(np.int64),
-            shard[positions],
-        ]
-        return store.write_table(part_name("schedule", splits[index]), pa.table(arrays, schema=tables.SCHEDULE))
-
-    with ThreadPoolExecutor(8) as threads:
-        parts: Iterable[Part] = threads.map(write, range(len(splits)))
-        return [store.write_table(SHARDS, pa.table(shards)), *parts]
+def phase_seed(seed: int, number: int) -> int:
+    """A seed of its own for each phase; the job's for the first."""
+    return (seed + number * 0x9E3779B97F4A7C15) % 2**63

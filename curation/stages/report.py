@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from curation.config import Job
-from curation.report.summary import balance, cluster_rows, domain_rows, tokens_by
+from curation.report.summary import balance, cluster_rows, domain_rows, first_phase, left_out_rows, tokens_by
 from curation.sampling.balance import effective_number, gini
 from curation.stages.clusters import CLUSTERS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
-from curation.stages.plan import ALLOCATION
+from curation.stages.plan_tables import ALLOCATION, WEIGHTS
 from curation.store import Store
 
 SUMMARY = "report/summary.json"
@@ -39,8 +39,9 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     stats = {name: counted(store, name) for name in STAGE.after}
     allocation = store.read_table(ALLOCATION)
     clusters = store.read_table(CLUSTERS)
+    weights = store.read_json(WEIGHTS)
     numbers = clusters["cluster"].to_pylist()
-    before = tokens_by(allocation, "cluster", numbers, "available_tokens")
+    before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     return {
         "encoder": f"{job.embedding.model}, {describe(load_spec(store))}",
@@ -51,7 +52,9 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "plan": stats["plan"],
         "shards": stats["shards"],
         "balance": balance(before, after, {"gini": gini, "effective_clusters": effective_number}),
-        "domains": domain_rows(allocation, job.domains),
+        "weights": weights,
+        "left_out": left_out_rows(allocation),
+        "domains": domain_rows(allocation, job.domains, weights),
         "clusters": cluster_rows(clusters, allocation),
     }
 

@@ -26,7 +26,8 @@ from curation.sources.parquet_footer import open_parquet
 from curation.sources.rows import Columns, Rows, Split
 from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
-from curation.stages.plan import SHARDS
+from curation.stages.phases import phases_of
+from curation.stages.plan_tables import SHARDS
 from curation.stages.splits import (
     WorkItem,
     documents_an_item,
@@ -51,10 +52,10 @@ GROUP_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Group:
-    """Shards that one task writes: numbers, first positions, and the position after the last row."""
+    """Shards that one task writes: files, first positions, and the position after the last row."""
 
     number: int
-    shards: list[int]
+    files: list[str]
     first: list[int]
     stop: int
 
@@ -66,13 +67,14 @@ class Group:
     @property
     def label(self) -> str:
         """Which shards, for messages."""
-        return f"shards {self.shards[0]} to {self.shards[-1]}"
+        return f"{self.files[0]} to {self.files[-1]}"
 
 
 def settings(job: Job) -> dict[str, Any]:
     """What the shards depend on besides the plan."""
     columns = [[source.text_column, source.id_column, source.keep_columns] for source in job.sources]
-    return {"format": job.output.format, "columns": columns, "order": job.sampling.order}
+    orders = [request.order for request in phases_of(job)]
+    return {"format": job.output.format, "columns": columns, "orders": orders}
 
 
 def work(run: Run) -> Result:
@@ -96,15 +98,9 @@ STAGE = Stage("shards", ("shards", SPILL), ("sources.files", "plan", "assignment
 def _complete(store: Store, group: Group) -> bool:
     """Whether an interrupted run wrote all shards of a group, and they are what it wrote."""
     known: dict[str, str] = store.started("shards").get("known", {})
-    names = [shard_name(shard) for shard in group.shards]
-    if not all(store.exists(name) for name in names):
+    if not all(store.exists(name) for name in group.files):
         return False
-    return all(store.hash(name)[1] == known[name] for name in names if name in known)
-
-
-def shard_name(shard: int) -> str:
-    """The file of a shard."""
-    return f"shards/shard-{shard:05}{parquet.SUFFIX}"
+    return all(store.hash(name)[1] == known[name] for name in group.files if name in known)
 
 
 def spill_name(split_id: int) -> str:
@@ -118,10 +114,11 @@ def group_shards(listed: pa.Table) -> list[Group]:
     number = (np.cumsum(size) - size) // GROUP_BYTES
     first = listed["first_position"].to_numpy()
     stop = np.append(first[1:], first[-1] + listed["rows"].to_numpy()[-1])
+    files = [f"shards/{name}{parquet.SUFFIX}" for name in listed["file"].to_pylist()]
     starts = np.flatnonzero(np.diff(number, prepend=-1))
     bounds = zip(starts, [*starts[1:], len(number)], strict=True)
     return [
-        Group(index, list(range(low, high)), first[low:high].tolist(), int(stop[high - 1]))
+        Group(index, files[low:high], first[low:high].tolist(), int(stop[high - 1]))
         for index, (low, high) in enumerate(bounds)
     ]
 
@@ -214,7 +211,7 @@ def write_spill(
     with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         for low, high in itertools.pairwise(cuts):
             drawn = texts.take(pa.array(row[low:high]))
-            given = {"repetition": plan["repetition"][low:high], POSITION: plan["position"][low:high]}
+            given = {"repetition": plan["repetition"][low:high], POSITION: plan["position"][low:high].cast(pa.int64())}
             arrays = [given[name] if name in given else drawn[name] for name in names]
             batches = pa.table(arrays, schema=schema).combine_chunks().to_batches()
             writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema))
@@ -237,16 +234,17 @@ def write_groups(run: Run, columns: pa.Schema, groups: list[Group], pending: lis
         for group, written in workers.map_items(pending, write_group, run.store, columns, names, tasks=tasks):
             parts += written
             progress.advance(group.rows)
-    return sorted(parts, key=lambda part: (len(part.name), part.name))  # shard 100000 comes after 99999
+    place = {name: index for index, name in enumerate(itertools.chain.from_iterable(group.files for group in groups))}
+    return sorted(parts, key=lambda part: place[part.name])
 
 
 def read_group(group: Group, store: Store) -> list[Part]:
     """The shards of a group that are there already."""
     stops = [*group.first[1:], group.stop]
     found = []
-    for shard, first, stop in zip(group.shards, group.first, stops, strict=True):
-        size, sha256 = store.hash(shard_name(shard))
-        found.append(Part(shard_name(shard), stop - first, size, sha256))
+    for name, first, stop in zip(group.files, group.first, stops, strict=True):
+        size, sha256 = store.hash(name)
+        found.append(Part(name, stop - first, size, sha256))
     return found
 
 
@@ -257,10 +255,10 @@ def write_group(group: Group, store: Store, columns: pa.Schema, spilled: list[st
     order = np.argsort(position, kind="stable")
     cuts = np.searchsorted(position[order], [*group.first, group.stop])
     parts = []
-    for shard, low, high in zip(group.shards, cuts, cuts[1:], strict=False):
-        with store.create(shard_name(shard)) as sink:
+    for name, low, high in zip(group.files, cuts, cuts[1:], strict=False):
+        with store.create(name) as sink:
             parquet.write(sink, rows, order[low:high], columns)
-        parts.append(Part(shard_name(shard), int(high - low), sink.bytes, sink.sha256))
+        parts.append(Part(name, int(high - low), sink.bytes, sink.sha256))
     return parts
 
 
@@ -283,10 +281,19 @@ def index_of(job: Job, columns: pa.Schema, listed: pa.Table, parts: list[Part]) 
         for part, row in zip(parts, listed.to_pylist(), strict=True)
     ]
     totals = {key: sum(shard[key] for shard in shards) for key in ("rows", "tokens", "text_bytes", "bytes")}
+    requests = phases_of(job)
+    phases = [
+        {
+            "folder": request.folder,
+            "order": request.order,
+            "shards": listed["phase"].to_pylist().count(request.number),
+        }
+        for request in requests
+    ]
     return {
-        "version": 1,
+        "version": 2,
         "format": job.output.format,
-        "order": job.sampling.order,
+        **({"phases": phases} if job.phases else {"order": requests[0].order}),
         "columns": {field.name: str(field.type) for field in columns},
         **totals,
         "shards": shards,

@@ -26,7 +26,8 @@ from curation.stages.context import JOB, Stage
 from curation.stages.documents import text_hash
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.embeddings import load_vectors
-from curation.stages.plan import ALLOCATION, SHARDS
+from curation.stages.phases import phases_of
+from curation.stages.plan_tables import ALLOCATION, SHARDS
 from curation.stages.shards import INDEX
 from curation.stages.splits import load_splits, part_name
 from curation.store import DONE, STARTED, Marker, Part, Store
@@ -133,7 +134,8 @@ def _tables(store: Store, job: Job) -> Faults:
     dropped = dropped_documents(store)
     sizes = np.zeros(clusters.num_rows, np.int64)
     positions: list[NDArray[np.int64]] = []
-    drawn_tokens: dict[tuple[int, str], int] = {}
+    drawn_tokens: dict[tuple[int, int, str], int] = {}
+    stops = phase_stops(shards)
     first = 0
     for split in splits:
         yield _check(split.first_doc_id == first, f"sources/splits.parquet: split {split.split_id} leaves a gap")
@@ -153,9 +155,10 @@ def _tables(store: Store, job: Job) -> Faults:
         if known:
             sizes += np.bincount(cluster, minlength=len(sizes))
         schedule = store.read_table(part_name("schedule", split.split_id))
-        yield from _schedule(job, split, schedule, kept)
+        domain = documents["domain"][0].as_py()
+        yield from _schedule(job, split, schedule, kept, stops, domain)
         positions.append(schedule["position"].to_numpy())
-        _count_draws(drawn_tokens, documents, assigned, schedule)
+        _count_draws(drawn_tokens, documents, assigned, schedule, stops)
     agrees = np.array_equal(sizes, clusters["documents"].to_numpy())
     yield _check(agrees, f"{CLUSTERS}: sizes are not those of the assignments")
     everywhere = np.sort(np.concatenate([np.empty(0, np.int64), *positions]))
@@ -201,39 +204,71 @@ def _duplicates(store: Store, hashes: NDArray[np.bytes_], dropped: NDArray[np.in
         yield _check(not np.isin(kept, dropped).any(), f"{name}: a document is kept and dropped")
 
 
-def _schedule(job: Job, split: Split, schedule: pa.Table, kept: NDArray[np.int64]) -> Faults:
+def phase_stops(shards: pa.Table) -> NDArray[np.int64]:
+    """The position after the last draw of each phase: int64[phases]."""
+    stops = shards["first_position"].to_numpy() + shards["rows"].to_numpy()
+    last = np.append(np.flatnonzero(np.diff(shards["phase"].to_numpy())), len(stops) - 1)
+    found: NDArray[np.int64] = stops[last]
+    return found
+
+
+def _schedule(
+    job: Job, split: Split, schedule: pa.Table, kept: NDArray[np.int64], stops: NDArray[np.int64], domain: str
+) -> Faults:
     name = part_name("schedule", split.split_id)
     doc_id, repetition = schedule["doc_id"].to_numpy(), schedule["repetition"].to_numpy()
     yield _check(bool(np.isin(doc_id, kept).all()), f"{name}: draws a document that was not kept")
     order = np.lexsort((schedule["position"].to_numpy(), doc_id))
-    ids, starts, counts = np.unique(doc_id[order], return_index=True, return_counts=True)
+    _, starts, counts = np.unique(doc_id[order], return_index=True, return_counts=True)
     running = np.arange(len(doc_id)) - np.repeat(starts, counts)
     counted = np.array_equal(repetition[order], running)
     yield _check(counted, f"{name}: repetitions do not count a document's draws in order of position")
-    yield _check(not len(ids) or counts.max() <= job.sampling.clip, f"{name}: a document is drawn above the clip")
+    clips = np.array([request.clips[job.domains.index(domain)] for request in phases_of(job)])
+    phase = np.searchsorted(stops, schedule["position"].to_numpy(), side="right")
+    yield _check(bool((repetition < clips[phase]).all()), f"{name}: a document is drawn above the clip")
 
 
 def _count_draws(
-    drawn: dict[tuple[int, str], int], documents: pa.Table, assigned: pa.Table, schedule: pa.Table
+    drawn: dict[tuple[int, int, str], int],
+    documents: pa.Table,
+    assigned: pa.Table,
+    schedule: pa.Table,
+    stops: NDArray[np.int64],
 ) -> None:
-    """Adds the tokens that a split's draws take from each cell."""
+    """Adds the tokens that a split's draws take from each cell, by phase, cluster and domain."""
     if not schedule.num_rows:
         return
     doc_id = schedule["doc_id"].to_numpy()
     domain = documents["domain"][0].as_py()
     tokens = documents["tokens"].to_numpy()[doc_id - documents["doc_id"][0].as_py()].astype(np.int64)
     cluster = assigned["cluster"].to_numpy()[np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)]
-    sums = np.bincount(cluster, tokens)
-    for number in np.flatnonzero(sums):
-        drawn[int(number), domain] = drawn.get((int(number), domain), 0) + int(sums[number])
+    phase = np.searchsorted(stops, schedule["position"].to_numpy(), side="right")
+    for number in np.unique(phase).tolist():
+        here = phase == number
+        sums = np.bincount(cluster[here], tokens[here])
+        for place in np.flatnonzero(sums).tolist():
+            key = (number, place, domain)
+            drawn[key] = drawn.get(key, 0) + int(sums[place])
 
 
-def _allocation(job: Job, allocation: pa.Table, drawn: dict[tuple[int, str], int]) -> Faults:
+def _allocation(job: Job, allocation: pa.Table, drawn: dict[tuple[int, int, str], int]) -> Faults:
     rows = allocation.to_pylist()
-    realised = {(row["cluster"], row["domain"]): row["realised_tokens"] for row in rows if row["realised_tokens"]}
+    realised = {
+        (row["phase"], row["cluster"], row["domain"]): row["realised_tokens"] for row in rows if row["realised_tokens"]
+    }
     yield _check(realised == drawn, f"{ALLOCATION}: realised tokens are not those of the schedule")
-    within = all(row["realised_tokens"] <= job.sampling.clip * row["available_tokens"] for row in rows)
+    clips = [dict(zip(job.domains, request.clips.tolist(), strict=True)) for request in phases_of(job)]
+    within = all(row["realised_tokens"] <= clips[row["phase"]][row["domain"]] * row["available_tokens"] for row in rows)
     yield _check(within, f"{ALLOCATION}: a cell gives more than the clip allows")
+    kept_out = all(row["realised_tokens"] == 0 for row in rows if row["left_out"] is not None)
+    yield _check(kept_out, f"{ALLOCATION}: a cell is drawn from that sampling.exclude names")
+    named = {(exclusion.cluster, exclusion.domain) for exclusion in job.sampling.exclude}
+    listed = all(
+        row["left_out"] is not None
+        for row in rows
+        if named & {(row["cluster"], row["domain"]), (row["cluster"], None), (None, row["domain"])}
+    )
+    yield _check(listed, f"{ALLOCATION}: a cell that sampling.exclude names is not listed as left out")
 
 
 def _shards(store: Store, splits: list[Split], listed: pa.Table, draws: int, hashes: NDArray[np.bytes_]) -> Faults:

@@ -60,7 +60,7 @@ def is_projection(got, caps, *, domain_totals=None, low=None, high=None):
 
 
 def keeps_lagranges_conditions(got, caps, *, by_domain, low, high):
-    """a / p is row * level where the cap does not bind, and less where it does; rows leave 1 only at their bounds."""
+    """The factor a / p is row * level where the cap does not bind, and less where it does."""
     some = got.preference > 0
     factor = np.divide(got.pace, got.preference, out=np.full(caps.shape, np.nan), where=some)
     assert got.target[some] == pytest.approx(np.minimum(caps, got.pace)[some], rel=1e-9)
@@ -80,7 +80,7 @@ def keeps_lagranges_conditions(got, caps, *, by_domain, low, high):
 
 
 def options(table, **more):
-    clusters, domains = table.shape
+    domains = table.shape[1]
     defaults = {
         "exponent": 0.0,
         "clips": np.full(domains, 3),

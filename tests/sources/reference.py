@@ -22,6 +22,7 @@ from curation.sources import blocks
 from curation.sources.count import FileCount, count_file
 from curation.sources.find import InputFile, find_files
 from curation.sources.read import Columns, Rows, Split, read_splits
+from curation.sources.rows import NUMBER
 
 SUFFIX = {"jsonl": ".jsonl", "jsonl.gz": ".jsonl.gz", "jsonl.zst": ".jsonl.zst", "parquet": ".parquet"}
 
@@ -108,8 +109,8 @@ def write(folder: Path | str, raw: bytes, format: str = "jsonl", name: str = "fi
 
 
 def count(file: InputFile, split_bytes: int = 1 << 20, allow_truncated: bool = False, **source: Any) -> FileCount:
-    quality = source.pop("quality", None)
-    return count_file(file, split_bytes, Source(domain="d", path=file.path, **source), quality, allow_truncated)
+    numbers = source.pop("numbers", ())
+    return count_file(file, split_bytes, Source(domain="d", path=file.path, **source), numbers, allow_truncated)
 
 
 def splits_of(counted: FileCount) -> list[list[Split]]:
@@ -152,7 +153,7 @@ def as_rows(parts: list[tuple[Split, Rows]]) -> list[Row]:
         for offset in range(split.rows):
             text = columns["text"][offset]
             assert (text is None) == (offset in part.rejected)
-            rest = (columns.get(name, empty)[offset] for name in ("id", "kept", "quality"))
+            rest = (columns.get(name, empty)[offset] for name in ("id", "kept", NUMBER + "quality"))
             rows.append(Row(text, part.rejected.get(offset), *rest))
     return rows
 

@@ -18,7 +18,7 @@ from curation.sources.read import Columns, read_splits
 
 from .reference import as_rows, count, pack, read, read_naively, same, small_blocks, splits_of, write
 
-ALL = Columns("text", "id", ("kept",), "quality")
+ALL = Columns("text", "id", ("kept",), ("quality",))
 ODD_LINES = [
     b"",
     b"   \t",
@@ -179,13 +179,18 @@ def test_the_same_rows_are_rejected_whatever_is_read(tmp_path):
 
 def test_other_names_of_columns(tmp_path):
     file = write(tmp_path, '{"content": "a", "text": "other", "größe": 3, "url": "u"}'.encode())
-    ((_, rows),) = read(file, count(file), Columns("content", "url", ("text2", "url"), "größe"))
-    assert rows.table.to_pylist() == [{"text": "a", "id": "u", "text2": None, "url": "u", "quality": 3.0}]
+    ((_, rows),) = read(file, count(file), Columns("content", "url", ("text2", "url"), ("größe",)))
+    assert rows.table.to_pylist() == [{"text": "a", "id": "u", "text2": None, "url": "u", "number:größe": 3.0}]
 
 
-def test_a_table_has_one_quality_column():
-    with pytest.raises(ValueError, match="quality"):
-        Columns("text", keep=("quality",), quality="quality")
+def test_a_column_can_be_kept_and_read_as_a_number(tmp_path):
+    file = write(tmp_path, b'{"text": "a", "n": 3, "m": "3"}\n{"text": "b", "m": 0.5}')
+    ((_, rows),) = read(file, count(file), Columns("text", None, ("n",), ("n", "m", "missing")))
+    assert rows.table.to_pylist() == [
+        {"text": "a", "n": "3", "number:n": 3.0, "number:m": None, "number:missing": None},
+        {"text": "b", "n": None, "number:n": None, "number:m": 0.5, "number:missing": None},
+    ]
+    assert rows.table.schema.types[2:] == [pa.float64()] * 3
 
 
 def test_fewer_rows_than_counted_is_an_error(tmp_path):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from curation.config import Source
 from curation.errors import InputError, JobError
 from curation.sources import read_parquet
+from curation.sources.count import count_file
 from curation.sources.find import InputFile, find_files
 from curation.sources.read import Columns, read_splits
 
@@ -76,7 +77,7 @@ def test_splits_give_every_row(values, type_, row_group, split_bytes, batch_rows
         file = write(folder, table, row_group_size=row_group, use_dictionary=dictionary, data_page_size=64)
         counted = count(file, split_bytes)
         assert counted.rows == len(values)
-        rows = as_rows(read(file, counted, Columns("text", "id", (), "quality")))
+        rows = as_rows(read(file, counted, Columns("text", "id", (), ("quality",))))
         assert [row.text for row in rows] == [_usable(value) for value in values]
         assert [row.reason for row in rows] == [_reason(value) for value in values]
         assert [(row.id, row.quality) for row in rows] == [(str(i), i / 7) for i in ids]
@@ -161,12 +162,15 @@ def test_kept_columns_keep_their_type_and_lose_their_encoding(tmp_path):
         pa.nulls(3),
     ],
 )
-def test_quality_is_a_finite_number_or_null(tmp_path, values):
-    file = write(tmp_path, pa.table({"text": ["a", "b", "c"], "q": values}))
-    ((_, rows),) = read(file, count(file, quality="q"), Columns("text", quality="q"))
-    quality = rows.table.column("quality")
+def test_numbers_are_finite_or_null(tmp_path, values):
+    file = write(tmp_path, pa.table({"text": ["a", "b", "c"], "q": values, "r": [1, 2, 3]}))
+    ((_, rows),) = read(file, count(file, numbers=("q", "r")), Columns("text", None, ("q",), ("q", "r")))
+    assert rows.table.column_names == ["text", "q", "number:q", "number:r"]
+    assert rows.table.column("q").type == values.type
+    quality = rows.table.column("number:q")
     assert quality.type == pa.float64()
     assert [value is None or value < 1e30 for value in quality.to_pylist()] == [True] * 3
+    assert rows.table.column("number:r").to_pylist() == [1.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -182,9 +186,9 @@ def test_quality_is_a_finite_number_or_null(tmp_path, values):
         ({"id_column": "urn"}, r"sources\.0\.id_column: .* did you mean 'url'"),
         ({"id_column": "tags"}, r"sources\.0\.id_column: 'tags' in .* can't become a string"),
         ({"keep_columns": ["url", "nummer"]}, r"sources\.0\.keep_columns: .*'nummer'; did you mean 'number'"),
-        ({"quality": "quality"}, r"quality\.column: .* has no column 'quality'"),
-        ({"quality": "url"}, r"quality\.column: 'url' in .* is of type string, which is not a number"),
-        ({"quality": "flag"}, r"quality\.column: 'flag' in .* is of type bool"),
+        ({"numbers": ("quality",)}, r"quality\.column: .* has no column 'quality'"),
+        ({"numbers": ("url",)}, r"quality\.column: 'url' in .* is of type string, which is not a number"),
+        ({"numbers": ("number", "flag")}, r"quality\.column: 'flag' in .* is of type bool"),
     ],
 )
 def test_columns_that_can_not_serve(tmp_path, source, message):
@@ -193,6 +197,12 @@ def test_columns_that_can_not_serve(tmp_path, source, message):
     file = write(tmp_path, pa.table([pa.array(column) for column in columns], names=names))
     with pytest.raises(JobError, match=message):
         count(file, **source)
+
+
+def test_a_message_names_the_key_that_names_the_column(tmp_path):
+    file = write(tmp_path, pa.table({"text": ["a"]}))
+    with pytest.raises(JobError, match=r"quality\.expression: .* has no column 'votes'"):
+        count_file(file, 1, Source(domain="d", path=file.path), ("votes",), False, "quality.expression")
 
 
 def test_a_file_without_columns(tmp_path):

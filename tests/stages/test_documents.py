@@ -1,11 +1,17 @@
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from curation.config import Job
 from curation.sources.find import InputFile
-from curation.sources.rows import Rows, Split
-from curation.stages.documents import documents_table, excerpts_table, rejected_table
+from curation.sources.rows import NUMBER, Rows, Split
+from curation.stages.documents import (
+    documents_table,
+    excerpt_share,
+    excerpts_table,
+    heuristics_table,
+    rejected_table,
+)
+from curation.text.heuristics import heuristic_quality
 
 FILE = InputFile("a.jsonl", "web", 0, "jsonl", 1, "1-1")
 SPLIT = Split(3, 0, 0, 100, 4, 500, 0, 10)
@@ -33,7 +39,10 @@ def test_a_row_a_document_rejected_or_not():
 def test_quality_is_scaled_cut_off_and_may_be_missing():
     quality = pa.array([2.5, None, 7.0, float("nan")])
     table = documents_table(
-        job(quality={"column": "q", "scale": [0, 5]}), FILE, SPLIT, rows(["a", "b", "c", "d"], quality=quality)
+        job(quality={"column": "q", "scale": [0, 5]}),
+        FILE,
+        SPLIT,
+        rows(["a", "b", "c", "d"], **{NUMBER + "q": quality}),
     )
     assert table["quality"].to_pylist() == [0.5, None, 1.0, None]
 
@@ -46,21 +55,40 @@ def test_rejected_rows_are_named():
     ]
 
 
-@pytest.mark.parametrize("total", [4, 10**9])
-def test_excerpts_are_a_sample_of_the_kept(total):
+@pytest.mark.parametrize("share", [1.0, 1e-9])
+def test_excerpts_are_a_sample_of_the_kept(share):
     found = rows(["a" * 5000, None, "é" * 5000, "d"], {1: "no text"})
     documents = documents_table(job(), FILE, SPLIT, found)
-    excerpts = excerpts_table(0, documents, found, total)
-    if total == 4:
+    excerpts = excerpts_table(0, documents, found, share)
+    if share == 1:
         assert excerpts["doc_id"].to_pylist() == [500, 502, 503]
         assert [len(text) for text in excerpts["text"].to_pylist()] == [2048, 2048, 1]
     else:
         assert excerpts.num_rows < 4
 
 
-def test_the_sample_has_about_the_wanted_size():
-    from curation.counter_rng import uniform
-    from curation.stages.documents import EXCERPTS
+def test_the_sample_is_uniform_but_for_small_domains():
+    assert excerpt_share(100_000, 500) == 1
+    assert excerpt_share(100_000_000, 90_000_000) == pytest.approx(0.002)
+    assert excerpt_share(100_000_000, 4_000) == pytest.approx(0.5)  # 2,000 of a domain at least
 
-    chosen = (uniform(0, "excerpts", np.arange(10**6)) * 10**6 < EXCERPTS).sum()
-    assert abs(chosen - EXCERPTS) < 2000
+
+def test_an_expression_over_columns_is_a_quality():
+    quality = {"expression": "0.5*edu + min(likes, 10)/20"}
+    numbers = {NUMBER + "edu": pa.array([1.0, 0.5, None, 9.0]), NUMBER + "likes": pa.array([100.0, 4.0, 1.0, 0.0])}
+    table = documents_table(job(quality=quality), FILE, SPLIT, rows(["a", "b", "c", "d"], **numbers))
+    assert table["quality"].to_pylist() == [1.0, pytest.approx(0.45), None, 1.0]
+
+
+def test_the_parts_of_the_built_in_quality_are_kept():
+    found = rows(
+        ["It is good to have a plan, and the people of the town knew that. " * 20, None, "a" * 50, "| |\n" * 40]
+    )
+    score, parts = heuristic_quality(found.table["text"])
+    documents = documents_table(job(quality={"scorer": "heuristics"}), FILE, SPLIT, found, score)
+    quality = documents["quality"].to_pylist()
+    assert quality[1] is None
+    table = heuristics_table(documents, parts)
+    assert table["doc_id"].to_pylist() == [500, 501, 502, 503]
+    assert table["words"].to_pylist() == [20 * 15, None, 1, 80]
+    assert heuristics_table(documents, {}).num_rows == 0

@@ -1,0 +1,186 @@
+"""Drawing by chance, with exactly the law of the paper's loop.
+
+ClusterClip's loop (Shao et al. 2024, arXiv 2402.14526) picks a cluster at random among those that are not spent and
+takes its next document. Give every cell instead a clock of its own that rings at the arrivals of an independent
+Poisson process, and let it give a document at each ring until it is spent. Whichever cells are left, the next ring is
+from each with a probability in proportion to its rate, since waiting times forget what was (memorylessness). So the
+order of all rings is the loop's order, and how many draws each cell has given when the budget is reached has the
+loop's law too. But no draw waits for the one before: the rings of a cell depend on (seed, cell) alone.
+
+The cell's rate is its pace in tokens over the mean length of its documents, so that it gives its pace in tokens per
+unit of time, on average, and the budget is reached at a time near 1. With domain weights each domain runs until its
+own share of the budget is drawn, and times are measured as a part of that. `specific_to_general` is the same output
+backwards in time, cell by cell.
+
+Cost: as `schedule`, for a few draws more than come out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation import counter_rng
+from curation.sampling.grouping import documents_by_cell, index_type, order_of, stable_argsort
+from curation.sampling.schedule import COPY_BITS, Schedule
+
+#: Rings of a cell that the random numbers have room for.
+RING_BITS = 40
+#: A horizon is this many standard deviations of a Poisson number beyond what is expected.
+SPARE = 8.0
+
+
+def draw_by_chance(
+    doc_id: NDArray[Any],
+    cell: NDArray[Any],
+    tokens: NDArray[Any],
+    pace: NDArray[np.float64],
+    budgets: NDArray[np.float64],
+    clips: NDArray[np.int64],
+    seed: int,
+    *,
+    backwards: bool = False,
+    used: NDArray[np.int16] | None = None,
+) -> Schedule:
+    """All draws, in output order.
+
+    Args:
+        doc_id: integers[N], each once, below 2^49.
+        cell: integers[N], `cluster * D + domain`.
+        tokens: integers[N], at least 1.
+        pace: float64[C, D], `Allocation.pace`; cells of pace 0 give nothing.
+        budgets: float64[D], tokens that each domain gives; or float64[1]: that all give together.
+        clips: int64[D], most draws of a document of each domain.
+        seed: the job's seed.
+        backwards: for `specific_to_general`.
+        used: int16[N], draws of each document in earlier phases, which count towards the clip. None: none.
+
+    Returns:
+        A Schedule; `repetition` counts a document's draws from 0. The tokens of each budget differ from it by at
+        most half of the document that ends it, or by what the clip forbids.
+
+    Example:
+        >>> drawn = draw_by_chance(np.arange(4), np.array([0, 0, 0, 1]), np.ones(4, int), np.array([[2.0], [2.0]]),
+        ...                        np.array([4.0]), np.array([1]), seed=0)
+        >>> sorted(drawn.document.tolist())
+        [0, 1, 2, 3]
+    """
+    rings = _Rings(doc_id, cell, tokens, pace, clips, seed, used)
+    groups = [np.arange(pace.shape[1])] if len(budgets) == 1 else [np.array([d]) for d in range(pace.shape[1])]
+    pieces = [
+        _until(rings, domains, float(budget), tokens, backwards)
+        for domains, budget in zip(groups, budgets, strict=True)
+        if budget > 0
+    ]
+    document = np.concatenate([np.zeros(0, index_type(len(cell))), *(piece[0] for piece in pieces)])
+    copy = np.concatenate([np.zeros(0, np.int16), *(piece[1] for piece in pieces)])
+    key = np.concatenate([np.zeros(0), *(piece[2] for piece in pieces)])
+    result = Schedule(np.empty_like(document), np.empty_like(copy))
+    for part, places in order_of(key):
+        result.document[part] = document[places]
+        result.repetition[part] = copy[places]
+    return result
+
+
+Piece = tuple[NDArray[Any], NDArray[np.int16], NDArray[np.float64]]
+
+
+def _until(rings: _Rings, domains: NDArray[np.int64], budget: float, tokens: NDArray[Any], backwards: bool) -> Piece:
+    """The draws of some domains until their budget is drawn: document, copy, and time as a part of the whole."""
+    horizon = 1.05
+    while True:
+        pieces = [rings.of_cell(cell, horizon) for cell in rings.cells(domains)]
+        document, copy, time, cell = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+        order = stable_argsort(time)
+        sums = np.cumsum(tokens[document[order]], dtype=np.int64)
+        if (len(sums) and sums[-1] >= budget) or len(sums) == rings.most(domains):
+            break
+        horizon *= 1.25
+    # The last draw is taken if that is nearer to the budget.
+    stop = int(np.searchsorted(sums, budget))
+    if stop < len(sums) and sums[stop] - budget < budget - (sums[stop - 1] if stop else 0):
+        stop += 1
+    stop = min(max(stop, 1), len(sums))
+    end = float(time[order[stop - 1]])
+    kept = np.zeros(len(time), np.bool_)
+    kept[order[:stop]] = True
+    document, copy, cell, key = document[kept], copy[kept], cell[kept], time[kept] / end
+    return document, copy, _mirrored(key, cell) if backwards else key
+
+
+def _mirrored(key: NDArray[np.float64], cell: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Times counted from the end; a cell's draws keep their order. The draws lie cell by cell in order of time."""
+    cuts = [0, *(np.flatnonzero(np.diff(cell)) + 1).tolist(), len(cell)]
+    mirrored = np.empty_like(key)
+    for start, stop in itertools.pairwise(cuts):
+        mirrored[start:stop] = 1.0 - key[start:stop][::-1]
+    return mirrored
+
+
+class _Rings:
+    """The rings of every cell up to any horizon."""
+
+    def __init__(
+        self,
+        doc_id: NDArray[Any],
+        cell: NDArray[Any],
+        tokens: NDArray[Any],
+        pace: NDArray[np.float64],
+        clips: NDArray[np.int64],
+        seed: int,
+        used: NDArray[np.int16] | None,
+    ) -> None:
+        self._doc_id, self._tokens, self._pace, self._clips = doc_id, tokens, pace, clips
+        self._seed, self._used = seed, used
+        self._documents, self._starts = documents_by_cell(cell, pace.size)
+
+    def cells(self, domains: NDArray[np.int64]) -> list[int]:
+        """The cells of some domains that can give anything."""
+        table = np.zeros(self._pace.shape, np.bool_)
+        table[:, domains] = self._pace[:, domains] > 0
+        found = np.flatnonzero(table.ravel() & (np.diff(self._starts) > 0))
+        return [int(flat) for flat in found]
+
+    def most(self, domains: NDArray[np.int64]) -> int:
+        """Draws that some domains can give within the clip."""
+        return sum(int(self._room(flat)[1].sum()) for flat in self.cells(domains))
+
+    def _room(self, flat: int) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
+        """A cell's documents, the draws that each has left, and those that it has had."""
+        members = self._documents[self._starts[flat] : self._starts[flat + 1]]
+        clip = int(self._clips[flat % self._pace.shape[1]])
+        had = np.zeros(len(members), np.int64) if self._used is None else self._used[members].astype(np.int64)
+        return members, np.maximum(clip - had, 0), had
+
+    def of_cell(
+        self, flat: int, horizon: float
+    ) -> tuple[NDArray[Any], NDArray[np.int16], NDArray[np.float64], NDArray[np.int64]]:
+        """A cell's draws that ring before the horizon, in order: document, copy, time, cell."""
+        members, left, had = self._room(flat)
+        rate = float(self._pace.flat[flat]) * len(members) / int(self._tokens[members].sum(dtype=np.int64))
+        expected = rate * horizon
+        number = min(int(left.sum()), int(expected + SPARE * np.sqrt(expected) + 2 * SPARE))
+        ring = (np.int64(flat) << RING_BITS) | np.arange(number)
+        time = np.cumsum(-np.log1p(-counter_rng.uniform(self._seed, "sampling.arrivals", ring))) / rate
+        number = int(np.searchsorted(time, horizon))
+        which, copy = self._sequence(members, left, had, number)
+        return members[which], copy.astype(np.int16), time[:number], np.full(number, flat, np.int64)
+
+    def _sequence(
+        self, members: NDArray[Any], left: NDArray[np.int64], had: NDArray[np.int64], number: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first so many draws of a cell: who was used least comes first, and among equals it is by chance."""
+        height = int(had.min(initial=0))
+        while int(np.minimum(left, np.maximum(height - had, 0)).sum()) < number:
+            height += 1
+        draws = np.minimum(left, np.maximum(height - had, 0))
+        which = np.repeat(np.arange(len(members)), draws)
+        copy = np.arange(len(which)) - np.repeat(np.cumsum(draws) - draws - had, draws)
+        ids = (self._doc_id[members[which]].astype(np.int64) << COPY_BITS) | copy
+        random = counter_rng.keys(self._seed, "sampling.order", ids) >> np.uint64(COPY_BITS)
+        order = stable_argsort((copy.astype(np.uint64) << np.uint64(64 - COPY_BITS)) | random)[:number]
+        # Counted from 0 in this phase, as `schedule` does.
+        return which[order], (copy - had[which])[order]

@@ -1,0 +1,104 @@
+"""The documents that a plan can draw, as narrow arrays, and the cells that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.config import Job
+from curation.errors import JobError, RunError
+from curation.sampling.cells import cell_of, cell_totals
+from curation.sampling.grouping import index_type
+from curation.sources.rows import Split
+from curation.stages.splits import part_name, total_documents
+from curation.store import Store
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """The documents that may be drawn, ascending by doc_id; all arrays but `ends` have their length n.
+
+    doc_id int32 (int64 beyond 2^31 rows), cell int32, tokens int32, bytes int32, quality float32 (NaN: none; None:
+    not asked for); `ends` int64[splits]: where each split ends.
+    """
+
+    doc_id: NDArray[Any]
+    cell: NDArray[np.int32]
+    tokens: NDArray[np.int32]
+    bytes: NDArray[np.int32]
+    quality: NDArray[np.float32] | None
+    ends: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What is in each cell, int64[C, D] each, and which may be drawn."""
+
+    documents: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    left_out: NDArray[np.int16]
+    """int16[C, D]: index into `sampling.exclude`, -1 where nothing keeps the cell out."""
+
+    @property
+    def open_tokens(self) -> NDArray[np.int64]:
+        """int64[C, D]: tokens that may be drawn."""
+        return np.where(self.left_out < 0, self.tokens, 0)
+
+
+def load_eligible(store: Store, splits: list[Split], domains: list[str], total: int, with_quality: bool) -> Eligible:
+    """Reads the arrays that the plan is made from, split by split; `total` documents have an assignment."""
+    number = {domain: index for index, domain in enumerate(domains)}
+    doc_type = index_type(total_documents(splits))
+    arrays: dict[str, NDArray[Any]] = {
+        "doc_id": np.empty(total, doc_type),
+        **{name: np.empty(total, np.int32) for name in ("cell", "tokens", "bytes")},
+    }
+    if with_quality:
+        arrays["quality"] = np.empty(total, np.float32)
+    columns = [name for name in arrays if name not in ("doc_id", "cell")]
+    ends = np.zeros(len(splits), np.int64)
+    start = 0
+    for index, split in enumerate(splits):
+        assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
+        doc_id = assigned["doc_id"].to_numpy()
+        stop = start + len(doc_id)
+        ends[index] = stop
+        if stop > total:
+            break
+        if len(doc_id):
+            documents = store.read_table(part_name("documents", split.split_id), ["domain", *columns])
+            rows = doc_id - split.first_doc_id
+            domain = np.full(len(rows), number[documents["domain"][0].as_py()], np.int32)
+            arrays["doc_id"][start:stop] = doc_id
+            arrays["cell"][start:stop] = cell_of(assigned["cluster"].to_numpy(), domain, len(domains))
+            for name in columns:
+                arrays[name][start:stop] = documents[name].to_numpy()[rows]
+        start = stop
+    if start != total:
+        raise RunError(f"assignments: not {total} documents, as the stage counted; see `curation verify`")
+    return Eligible(quality=arrays.pop("quality", None), ends=ends, **arrays)
+
+
+def cells_of(job: Job, documents: Eligible, clusters: int) -> Cells:
+    """Documents and tokens of each cell, and what the job leaves out."""
+    shape = (clusters, len(job.domains))
+    count, tokens = cell_totals(documents.cell, documents.tokens, clusters * len(job.domains))
+    return Cells(count.reshape(shape), tokens.reshape(shape), left_out(job, clusters))
+
+
+def left_out(job: Job, clusters: int) -> NDArray[np.int16]:
+    """Which entry of `sampling.exclude` keeps a cell out, the first that does; -1: none."""
+    table = np.full((clusters, len(job.domains)), -1, np.int16)
+    for number in reversed(range(len(job.sampling.exclude))):
+        exclusion = job.sampling.exclude[number]
+        if exclusion.cluster is not None and exclusion.cluster >= clusters:
+            raise JobError(
+                f"sampling.exclude.{number}.cluster: there is no cluster {exclusion.cluster}; there are {clusters}"
+            )
+        rows = slice(None) if exclusion.cluster is None else exclusion.cluster
+        columns = slice(None) if exclusion.domain is None else job.domains.index(exclusion.domain)
+        table[rows, columns] = number
+    return table

@@ -1,0 +1,229 @@
+"""Phases: what the job asks of each part of the output, and what is decided for it.
+
+Without `phases` in the job file the output has one part. `decide` works on the table of cells alone, so the planner
+and a sweep of `curation plan` come to the same figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.config import Budget, Job
+from curation.errors import JobError
+from curation.sampling.allocation import Allocation, WhenShort, allocate
+from curation.sampling.auto_weights import FeatureTable, Reason, cover, match
+from curation.sampling.domain_weights import formula_weights
+from curation.sampling.schedule import Order, Schedule
+from curation.stages.eligible import Cells
+
+
+@dataclass(frozen=True)
+class PhaseRequest:
+    """What the job asks of a phase, every default filled in."""
+
+    number: int
+    folder: str
+    """Folder of its shards in `shards`; empty where there are no phases."""
+    budget: Budget
+    clips: NDArray[np.int64]
+    """int64[D]."""
+    exponent: float
+    order: Order
+    weights: str | dict[str, float]
+    when_short: WhenShort
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Features of the domains, and of the reference corpus if there is one: (means, errors), float64[F] each."""
+
+    table: FeatureTable
+    reference: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """The domain weights asked for, and how they came about."""
+
+    strategy: str
+    wanted: NDArray[np.float64] | None
+    """float64[D], sums to 1; None: domains fall where the clusters put them."""
+    because: dict[str, Any] = field(default_factory=dict)
+    """What the strategy used, JSON-able."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a phase gives."""
+
+    budget: float
+    weighing: Weighing
+    allocation: Allocation
+
+
+@dataclass(frozen=True)
+class PlannedPhase:
+    """A phase, decided and drawn."""
+
+    request: PhaseRequest
+    decision: Decision
+    drawn: Schedule
+    """`repetition` counts the draws of earlier phases too."""
+    realised: NDArray[np.int64]
+    """int64[C, D]: tokens drawn from each cell."""
+
+
+def phases_of(job: Job) -> list[PhaseRequest]:
+    """The phases of a job; one where it names none."""
+    sampling, blending = job.sampling, job.blending
+    if not job.phases:
+        clips = np.array(job.clips(sampling.clip), np.int64)
+        settings = (sampling.cluster_exponent, sampling.order, blending.weights, blending.when_short)
+        return [PhaseRequest(0, "", sampling.budget, clips, *settings)]
+    found = []
+    for number, phase in enumerate(job.phases):
+        clip = sampling.clip if phase.clip is None else phase.clip
+        found.append(
+            PhaseRequest(
+                number,
+                f"phase-{number:02}" + (f"-{phase.name}" if phase.name else ""),
+                phase.budget,
+                np.array(job.clips(clip), np.int64),
+                sampling.cluster_exponent if phase.cluster_exponent is None else phase.cluster_exponent,
+                phase.order or sampling.order,
+                blending.weights if phase.weights is None else phase.weights,
+                phase.when_short or blending.when_short,
+            )
+        )
+    return found
+
+
+def budget_tokens(request: PhaseRequest, cells: Cells) -> float:
+    """A phase's budget in tokens.
+
+    Raises:
+        JobError: it is less than one token, or everything is left out.
+    """
+    available = float(cells.open_tokens.sum())
+    if not available:
+        raise JobError("sampling.exclude leaves nothing to draw from")
+    budget = request.budget
+    tokens = float(budget.tokens) if budget.tokens else float(budget.epochs or 0) * available
+    if tokens < 1:
+        raise JobError(f"sampling.budget: {tokens:g} tokens is less than one token; raise it")
+    return tokens
+
+
+def decide(
+    job: Job,
+    request: PhaseRequest,
+    cells: Cells,
+    room: NDArray[np.int64] | None,
+    quality_means: NDArray[np.float64] | None,
+    profiles: Profiles | None,
+) -> Decision:
+    """What each cell gives in a phase.
+
+    Args:
+        job: the job.
+        request: the phase.
+        cells: what there is.
+        room: int64[C, D], what earlier phases left within this one's clip; None in the first.
+        quality_means: float64[D], token-weighted mean of f(quality), where weights go by it.
+        profiles: features of the domains, where weights are computed from them.
+
+    Raises:
+        JobError: what the job asks for can't be drawn.
+    """
+    tokens = budget_tokens(request, cells)
+    open_tokens = cells.open_tokens
+    left = open_tokens * request.clips if room is None else room
+    weighing = weigh(job, request, open_tokens.sum(axis=0), left.sum(axis=0) / tokens, quality_means, profiles)
+    allocation = allocate(
+        open_tokens,
+        budget=tokens,
+        clips=request.clips,
+        exponent=request.exponent,
+        domain_weights=weighing.wanted,
+        when_short=request.when_short,
+        domain_names=job.domains,
+        room=room,
+        min_share=job.sampling.min_cluster_share,
+        max_share=job.sampling.max_cluster_share,
+    )
+    return Decision(tokens, weighing, allocation)
+
+
+def weigh(
+    job: Job,
+    request: PhaseRequest,
+    domain_tokens: NDArray[np.int64],
+    most: NDArray[np.float64],
+    quality_means: NDArray[np.float64] | None,
+    profiles: Profiles | None,
+) -> Weighing:
+    """The domain weights of a phase; `most` float64[D] is the share of the budget that each domain can give."""
+    strategy, importance = request.weights, np.array(job.importance)
+    if strategy == "none":
+        return Weighing("none", None)
+    if isinstance(strategy, dict):
+        own = np.array([strategy.get(domain, 0.0) for domain in job.domains])
+        wanted = np.where(domain_tokens > 0, own, 0.0)
+        if not wanted.any():
+            raise JobError(f"phases.{request.number}.weights: every domain with a weight above 0 is empty")
+        return Weighing("given", wanted / wanted.sum(), {"importance": own.tolist()})
+    if strategy == "auto":
+        assert profiles is not None, "the profiles are loaded when a phase needs them"
+        return _auto(job, domain_tokens, most, profiles)
+    because: dict[str, Any] = {"importance": importance.tolist()} if strategy in ("proportional", "quality") else {}
+    if strategy == "temperature":
+        because["temperature"] = job.blending.temperature
+    if strategy == "quality" and quality_means is not None:
+        because["mean_quality"] = quality_means.tolist()
+    wanted = formula_weights(strategy, domain_tokens, importance, job.blending.temperature, quality_means)
+    return Weighing(strategy, wanted, because)
+
+
+def _auto(job: Job, domain_tokens: NDArray[np.int64], most: NDArray[np.float64], profiles: Profiles) -> Weighing:
+    """Weights from the texts, within the job's bounds and what the clip lets each domain give."""
+    present = np.flatnonzero(domain_tokens > 0)
+    sizes = domain_tokens[present] / domain_tokens.sum()
+    upper = np.minimum(job.blending.bounds.cap * sizes, np.minimum(most[present], 1.0))
+    if upper.sum() < 1:  # the budget is more than the clip allows, which `allocate` will say
+        upper = upper / upper.sum()
+    lower = np.minimum(job.blending.bounds.floor * sizes, upper)
+    whole = profiles.table
+    table = FeatureTable(whole.names, whole.groups, whole.means[present], whole.errors[present])
+    if profiles.reference is None:
+        found = cover(table, lower, upper, sizes)
+    else:
+        found = match(table, *profiles.reference, lower, upper, sizes)
+    wanted = np.zeros(len(domain_tokens))
+    wanted[present] = found.weights
+    names = [job.domains[d] for d in present]
+    because = {
+        "objective": found.objective,
+        "before": found.before,
+        "after": found.after,
+        "domains": {
+            name: {
+                "lower": float(lower[k]),
+                "upper": float(upper[k]),
+                "at_bound": found.at_bound[k],
+                "reasons": [_plain(reason) for reason in found.reasons[k]],
+            }
+            for k, name in enumerate(names)
+        },
+        "alike": [[names[a], names[b], similarity] for a, b, similarity in found.redundant],
+    }
+    return Weighing("auto", wanted, because)
+
+
+def _plain(reason: Reason) -> dict[str, Any]:
+    """A reason as JSON: no NaN."""
+    found = {key: float(value) if isinstance(value, float) else value for key, value in vars(reason).items()}
+    return {key: None if value != value else value for key, value in found.items()}

@@ -2,8 +2,9 @@
 
     python benchmarks/interleaving.py --draws 10_000_000 --sources 10 100 2000
 
-D sources have quotas that fall as 1 / rank and sum to N draws. The worst deviation is the most that any source is
-ahead of or behind its share after any draw: max over sources d and draws i of |count_d(i) - i * quota_d / N|.
+D sources have quotas that fall as 1 / rank^exponent and sum to N draws. The worst deviation is the most that any
+source is ahead of or behind its share after any draw: max over sources d and draws i of
+|count_d(i) - i * quota_d / N|.
 
     ours          `schedule`, order `stationary`, on N documents of one token that lie in random order; it also puts
                   the documents of a source in random order, and gives documents instead of source and index
@@ -67,18 +68,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=10_000_000)
     parser.add_argument("--sources", type=int, nargs="+", default=[10, 100, 2000])
+    parser.add_argument("--exponent", type=float, default=1.0, help="0: even quotas; 1: as words in a text (Zipf)")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if options.draws < 2 * LEAST * max(options.sources):
         parser.error(f"--draws must be at least {2 * LEAST} a source")
     check_deviation()  # compiles the loops, too
-    print(f"{options.draws:,} draws, median of {options.rounds} rounds, {pinned()}, load {os.getloadavg()[0]:.2f}")
+    print(
+        f"{options.draws:,} draws, exponent {options.exponent}, median of {options.rounds} rounds, {pinned()}, "
+        f"load {os.getloadavg()[0]:.2f}"
+    )
     print(
         f"{'method':20} {'D':>5} {'timed draws':>12} {'draws/s':>12} {'a core-second':>14} {'deviation':>12} "
         f"{'x greedy':>9}"
     )
     for sources in options.sources:
-        compare(quotas(options.draws, sources), options.rounds)
+        compare(quotas(options.draws, sources, options.exponent), options.rounds)
 
 
 def pinned() -> str:
@@ -89,11 +94,13 @@ def pinned() -> str:
     return "on one core"
 
 
-def quotas(draws: int, sources: int) -> Quotas:
-    """int64[sources]: `LEAST` each, and of the rest a share as 1 / rank; in random order, they sum to `draws`."""
-    rank = np.random.default_rng(0).permutation(sources) + 1.0
-    ends = np.cumsum(1.0 / rank) / (1.0 / rank).sum() * (draws - LEAST * sources)
-    return LEAST + np.diff(np.round(ends).astype(np.int64), prepend=0)
+def quotas(draws: int, sources: int, exponent: float) -> Quotas:
+    """int64[sources]: `LEAST` each, and of the rest a share as 1 / rank^exponent; in random order; sum `draws`."""
+    share = (np.random.default_rng(0).permutation(sources) + 1.0) ** -exponent
+    ends = np.round(np.cumsum(share) / share.sum() * (draws - LEAST * sources)).astype(np.int64)
+    ends[1:] -= ends[:-1].copy()
+    quota: Quotas = ends + LEAST
+    return quota
 
 
 def methods(quota: Quotas) -> list[Method]:
@@ -149,7 +156,7 @@ def timed(work: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
     return (time.perf_counter() - clock, time.process_time() - cpu), result
 
 
-@njit
+@njit()
 def greedy(weights: NDArray[np.float64], draws: int) -> tuple[Sources, Sources]:
     """Megatron's rule: the source of each draw, and how many draws the source gave before."""
     count = np.zeros(len(weights), np.int64)
@@ -176,7 +183,7 @@ def iid(weights: NDArray[np.float64], draws: int) -> Sources:
     return source
 
 
-@njit
+@njit()
 def paper_loop(quota: Quotas, draws: int, seed: int) -> tuple[Sources, Sources]:
     """ClusterClip's loop: the source of each draw, and how many draws the source gave before."""
     np.random.seed(seed)
@@ -210,7 +217,7 @@ def paper_loop_in_python(quota: list[int], draws: int) -> list[int]:
     return source
 
 
-@njit
+@njit()
 def worst_deviation(source: Sources, weights: NDArray[np.float64]) -> float:
     """Max over d and i of |count_d(i) - i * weights_d|, count_d(i) being the draws from d among the first i.
 
@@ -232,7 +239,7 @@ def worst_deviation(source: Sources, weights: NDArray[np.float64]) -> float:
 
 def check_deviation() -> None:
     """On a small case, the deviation of every method is what its definition says."""
-    quota = quotas(2000, 12)
+    quota = quotas(2000, 12, 1.0)
     weights = quota / quota.sum()
     for method in methods(quota):
         source = method.sources(method.run()).astype(np.int32)

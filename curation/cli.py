@@ -81,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("run_dir", metavar="RUN_DIR", nargs="?", default="runs/demo")
     demo.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key of the demo's job file")
     _command(commands, "schema", schema_command, "the JSON schema of the job file, for editors")
+    features = "the text features of `weights: auto` and the rules of `scorer: heuristics`, with units and formulas"
+    _command(commands, "features", features_command, features)
     return parser
 
 
@@ -187,6 +189,16 @@ def demo_command(options: argparse.Namespace) -> int:
 def schema_command(options: argparse.Namespace) -> int:
     """`curation schema`."""
     print(json.dumps(Job.model_json_schema(), indent=1))
+    return 0
+
+
+def features_command(options: argparse.Namespace) -> int:
+    """`curation features`."""
+    from curation.text.features import describe_features
+    from curation.text.heuristics import describe_rules
+
+    print(describe_features())
+    print(describe_rules())
     return 0
 
 

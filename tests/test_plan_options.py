@@ -141,7 +141,7 @@ def read(got, shard):
 
 
 def test_a_phase_that_asks_for_what_was_spent_is_refused(planned):
-    with pytest.raises(JobError, match=r"after the phases before.* clip to 2"):
+    with pytest.raises(JobError, match=r"^phases\.1\.budget.*after the phases before.* phases\.1\.clip to 2"):
         planned("phases=[{budget: {epochs: 1.0}, clip: 1}, {budget: {epochs: 0.5}, clip: 1}]")
 
 

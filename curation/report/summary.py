@@ -74,7 +74,7 @@ def cluster_rows(clusters: pa.Table, allocation: pa.Table) -> list[dict[str, Any
     numbers = clusters["cluster"].to_pylist()
     before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
-    clipped = set(allocation.filter(allocation["clipped"])["cluster"].to_pylist())
+    clipped = spent_clusters(allocation)
     rows = [
         {
             "cluster": row["cluster"],
@@ -87,6 +87,13 @@ def cluster_rows(clusters: pa.Table, allocation: pa.Table) -> list[dict[str, Any
         for row, b, a in zip(clusters.to_pylist(), before, after, strict=True)
     ]
     return sorted(rows, key=lambda row: (-row["tokens_before"], row["cluster"]))
+
+
+def spent_clusters(allocation: pa.Table) -> set[int]:
+    """The clusters whose cells all gave what the clip allows, in some phase."""
+    open_cells = allocation.filter(pc.is_null(allocation["left_out"]))
+    spent = open_cells.group_by(["phase", "cluster"]).aggregate([("clipped", "all")])
+    return set(spent.filter(spent["clipped_all"])["cluster"].to_pylist())
 
 
 def _before_after(before: int, after: int, all_before: int, all_after: int) -> dict[str, Any]:

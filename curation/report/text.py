@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from rich import box
@@ -105,19 +104,22 @@ def _reasons(weighing: dict[str, Any]) -> Table:
     title = (
         f"Weights from the texts: {measure} {because['before']:.3g} by size, {because['after']:.3g} with the weights"
     )
-    table = _table(title, "domain", "weight", " ")
+    table = _table(title, "domain", "weight", "feature", "here", "others" if covers else "reference")
     for name, found in because["domains"].items():
-        words = [_reason(reason) for reason in found["reasons"][:3]]
-        words += [f"at its {found['at_bound']} bound"] if found["at_bound"] else []
-        table.add_row(Text(name), f"{weighing['weights'][name]['wanted']:.2%}", Text("; ".join(words)))
-    for one, other, similarity in because["alike"]:
-        table.add_row(Text(one), "", Text(f"is like {other} ({similarity:.0%}), so they share one weight"))
+        weight = f"{weighing['weights'][name]['wanted']:.2%}"
+        weight += f" ({found['at_bound']} bound)" if found["at_bound"] else ""
+        first = (Text(name), weight)
+        for reason in found["reasons"][:3]:
+            table.add_row(*first, reason["feature"], _figure(reason["value"]), _figure(reason["other"]))
+            first = (Text(""), "")
+    if because["alike"]:
+        pairs = (f"{one} and {other} ({similarity:.0%})" for one, other, similarity in because["alike"])
+        table.caption = "Alike, so that they share one weight: " + ", ".join(pairs)
     return table
 
 
-def _reason(reason: dict[str, Any]) -> str:
-    value, other = (math.nan if reason[key] is None else reason[key] for key in ("value", "other"))
-    return f"{reason['feature']} {value:.3g} (others {other:.3g})"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:

@@ -66,6 +66,8 @@ def allocate(
     domain_weights: NDArray[np.float64] | None,
     when_short: WhenShort,
     domain_names: list[str],
+    budget_key: str = "sampling.budget",
+    clip_keys: list[str] | None = None,
     room: NDArray[np.int64] | None = None,
     min_share: float = 0.0,
     max_share: float = 1.0,
@@ -81,6 +83,8 @@ def allocate(
             Normalised over the domains that have tokens.
         when_short: what gives when a domain can't supply its share; read only with domain weights.
         domain_names: D names, for messages.
+        budget_key: key of the job file that the budget comes from, for messages.
+        clip_keys: D keys that the clips come from; None: sampling.clip.
         room: int64[C, D], the most tokens that each cell can give, at most clip * cell_tokens. None: all of these.
         min_share: least share of what is drawn that each cluster with tokens gets, as far as it can give it.
         max_share: largest share.
@@ -103,7 +107,9 @@ def allocate(
         raise ValueError(f"clips must be at least 1 and the budget above 0; they are {clips} and {budget}")
     share = preference(cell_tokens, exponent)
     whole = cell_tokens * clips
-    supply = Supply(cell_tokens.sum(axis=0), (whole if room is None else room).sum(axis=0), clips, domain_names)
+    reach = (whole if room is None else room).sum(axis=0)
+    keys = clip_keys or ["sampling.clip"] * n_domains
+    supply = Supply(cell_tokens.sum(axis=0), reach, clips, domain_names, keys, budget_key)
     caps = (whole if room is None else room).astype(np.float64)
     # One total for all, or one for each domain.
     totals = (
@@ -137,12 +143,28 @@ def allocate(
 
 @dataclass(frozen=True)
 class Supply:
-    """What the domains have and can give: int64[D] each, and their names."""
+    """What the domains have and can give, int64[D] each; their names, and the keys to name."""
 
     tokens: NDArray[np.int64]
     room: NDArray[np.int64]
     clips: NDArray[np.int64]
     names: list[str]
+    clip_keys: list[str]
+    budget_key: str
+
+    def of(self, domains: NDArray[np.intp]) -> Supply:
+        """The same of some domains."""
+        names, keys = ([every[d] for d in domains] for every in (self.names, self.clip_keys))
+        return Supply(self.tokens[domains], self.room[domains], self.clips[domains], names, keys, self.budget_key)
+
+    def clip_names(self) -> str:
+        """The keys of the clips, each once."""
+        return " and ".join(dict.fromkeys(self.clip_keys))
+
+    def limit(self) -> str:
+        """The clips, in words."""
+        found = sorted(set(self.clips.tolist()))
+        return f"{self.clip_names()} " + (f"{found[0]}" if len(found) == 1 else f"({found[0]} to {found[-1]})")
 
     def spent(self) -> NDArray[np.int64]:
         """What the phases before took of the clip's allowance."""
@@ -167,19 +189,18 @@ def _domain_totals(
     """Tokens to draw from each domain, b_d: float64[D]."""
     caps = supply.room.astype(np.float64)
     if when_short == "hold_budget":
-        some = weights > 0
-        names = [name for name, is_some in zip(supply.names, some, strict=True) if is_some]
-        _reachable(budget, Supply(supply.tokens[some], supply.room[some], supply.clips[some], names))
+        _reachable(budget, supply.of(np.flatnonzero(weights)))
         return fill(weights, caps, water_level(weights, caps, budget))
     reach = breakpoints(weights, caps)  # the total at which each domain runs short
     shortest = int(np.argmin(reach))
     if when_short == "strict" and budget > reach[shortest] * (1 + ROUNDING):
         asked, reachable = budget * weights[shortest], floor(reach[shortest])
+        own = supply.of(np.array([shortest]))
         raise JobError(
-            f"blending.when_short is strict, and domain {supply.names[shortest]!r} falls short: its weight asks for "
-            f"{ceil(asked):,} tokens, and {_clip_names(supply, [shortest])} lets it give {int(caps[shortest]):,}. At "
-            f"these weights {reachable:,} tokens can be drawn: lower the budget to that, or raise the clip to "
-            f"{_smallest_clip(asked, supply, [shortest])}"
+            f"blending.when_short is strict, and domain {own.names[0]!r} falls short: its weight asks for "
+            f"{ceil(asked):,} tokens, and {own.limit()} lets it give {int(caps[shortest]):,}. At these weights "
+            f"{reachable:,} tokens can be drawn: lower {own.budget_key} to that, or raise {own.clip_names()} to "
+            f"{_smallest_clip(asked, own)}"
         )
     if reach[shortest] <= 0:
         raise JobError(
@@ -193,25 +214,18 @@ def _reachable(budget: float, supply: Supply) -> float:
     """The budget; refuses one that the clip can't meet."""
     room, tokens = int(supply.room.sum()), int(supply.tokens.sum())
     if budget > room * (1 + ROUNDING):
-        everybody = list(range(len(supply.names)))
         left = ", after the phases before," if supply.spent().any() else ""
         raise JobError(
-            f"the budget asks for {ceil(budget):,} tokens, but there are {tokens:,}, and "
-            f"{_clip_names(supply, everybody)}{left} lets {room:,} be drawn: lower the budget to that, or raise the "
-            f"clip to {_smallest_clip(budget, supply, everybody)}"
+            f"{supply.budget_key} asks for {ceil(budget):,} tokens, but there are {tokens:,}, and "
+            f"{supply.limit()}{left} lets {room:,} be drawn: lower {supply.budget_key} to that, or raise "
+            f"{supply.clip_names()} to {_smallest_clip(budget, supply)}"
         )
     return budget
 
 
-def _clip_names(supply: Supply, domains: list[int]) -> str:
-    """The clips of some domains, in words."""
-    found = sorted({int(supply.clips[domain]) for domain in domains})
-    return f"clip {found[0]}" if len(found) == 1 else f"the clips ({found[0]} to {found[-1]})"
-
-
-def _smallest_clip(asked: float, supply: Supply, domains: list[int]) -> int:
-    """The smallest one clip at which some domains can supply what is asked, rounding of floats forgiven."""
-    tokens, spent = supply.tokens[domains], supply.spent()[domains]
+def _smallest_clip(asked: float, supply: Supply) -> int:
+    """The smallest one clip at which all domains together can supply what is asked, rounding of floats forgiven."""
+    tokens, spent = supply.tokens, supply.spent()
     least = asked / (1 + ROUNDING)
     low = 0
     high = ceil((asked + float(spent.sum())) / float(tokens.sum())) + ceil(float((spent / np.maximum(tokens, 1)).max()))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.config import Budget, Job
+from curation.config import Budget, Job, Phase
 from curation.errors import JobError
 from curation.sampling.allocation import Allocation, WhenShort, allocate
 from curation.sampling.auto_weights import FeatureTable, Reason, cover, match
@@ -35,6 +35,11 @@ class PhaseRequest:
     order: Order
     weights: str | dict[str, float]
     when_short: WhenShort
+    by_quality: bool
+    """Whether the documents of a cell are drawn in proportion to f(quality)."""
+    budget_key: str
+    clip_keys: list[str]
+    """Keys of the job file that the budget and the domains' clips come from, for messages."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +85,34 @@ class PlannedPhase:
 def phases_of(job: Job) -> list[PhaseRequest]:
     """The phases of a job; one where it names none."""
     sampling, blending = job.sampling, job.blending
-    if not job.phases:
-        clips = np.array(job.clips(sampling.clip), np.int64)
-        settings = (sampling.cluster_exponent, sampling.order, blending.weights, blending.when_short)
-        return [PhaseRequest(0, "", sampling.budget, clips, *settings)]
+    whole = Phase(budget=sampling.budget)  # what leaves everything as in sampling and blending
     found = []
-    for number, phase in enumerate(job.phases):
+    for number, phase in enumerate(job.phases or [whole]):
         clip = sampling.clip if phase.clip is None else phase.clip
+        weights = blending.weights if phase.weights is None else phase.weights
+        prefer = sampling.prefer_quality
         found.append(
             PhaseRequest(
-                number,
-                f"phase-{number:02}" + (f"-{phase.name}" if phase.name else ""),
-                phase.budget,
-                np.array(job.clips(clip), np.int64),
-                sampling.cluster_exponent if phase.cluster_exponent is None else phase.cluster_exponent,
-                phase.order or sampling.order,
-                blending.weights if phase.weights is None else phase.weights,
-                phase.when_short or blending.when_short,
+                number=number,
+                folder=(f"phase-{number:02}" + (f"-{phase.name}" if phase.name else "")) if job.phases else "",
+                budget=phase.budget,
+                clips=np.array(job.clips(clip), np.int64),
+                exponent=sampling.cluster_exponent if phase.cluster_exponent is None else phase.cluster_exponent,
+                order=phase.order or sampling.order,
+                weights=weights,
+                when_short=phase.when_short or blending.when_short,
+                by_quality=weights == "quality" if prefer is None else prefer,
+                budget_key=f"phases.{number}.budget" if job.phases else "sampling.budget",
+                clip_keys=_clip_keys(job, "sampling" if phase.clip is None else f"phases.{number}"),
             )
         )
     return found
+
+
+def _clip_keys(job: Job, section: str) -> list[str]:
+    """The key that each domain's clip comes from."""
+    own = {source.domain: f"sources.{index}.clip" for index, source in enumerate(job.sources) if source.clip}
+    return [own.get(domain, f"{section}.clip") for domain in job.domains]
 
 
 def budget_tokens(request: PhaseRequest, cells: Cells) -> float:
@@ -114,7 +127,7 @@ def budget_tokens(request: PhaseRequest, cells: Cells) -> float:
     budget = request.budget
     tokens = float(budget.tokens) if budget.tokens else float(budget.epochs or 0) * available
     if tokens < 1:
-        raise JobError(f"sampling.budget: {tokens:g} tokens is less than one token; raise it")
+        raise JobError(f"{request.budget_key}: {tokens:g} tokens is less than one token; raise it")
     return tokens
 
 
@@ -151,6 +164,8 @@ def decide(
         domain_weights=weighing.wanted,
         when_short=request.when_short,
         domain_names=job.domains,
+        budget_key=request.budget_key,
+        clip_keys=request.clip_keys,
         room=room,
         min_share=job.sampling.min_cluster_share,
         max_share=job.sampling.max_cluster_share,

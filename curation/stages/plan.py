@@ -103,7 +103,7 @@ def make_plan(store: Store, job: Job) -> Result:
     splits = load_splits(store)
     assigned = store.marker("assignments")
     total = assigned.stats["documents"] if assigned else 0
-    documents = load_eligible(store, splits, job.domains, total, with_quality=job.quality.given)
+    documents = load_eligible(store, splits, job.domains, total, with_quality=_reads_quality(job))
     cells = cells_of(job, documents, len(load_centroids(store)))
     profiles = load_profiles(store) if "auto" in job.strategies else None
     phases, used = draw_phases(job, documents, cells, profiles)
@@ -129,6 +129,13 @@ def make_plan(store: Store, job: Job) -> Result:
         "phases": [_phase_stats(phase) for phase in phases],
     }
     return Result(parts, stats)
+
+
+def _reads_quality(job: Job) -> bool:
+    """Whether the plan needs the documents' quality."""
+    requests = phases_of(job)
+    by_quality = any(request.by_quality or request.weights == "quality" for request in requests)
+    return by_quality or any(request.order == "curriculum" for request in requests)
 
 
 def _phase_stats(phase: PlannedPhase) -> dict[str, Any]:
@@ -162,12 +169,12 @@ def draw_phases(
             domain = documents.cell % len(job.domains)
             means = domain_means(values, documents.tokens, domain, len(job.domains))
         decision = decide(job, request, cells, room, means, profiles)
-        weights = values if job.draws_by_quality else None
+        weights = values if request.by_quality else None
         del values
         drawn, counts = draw(job, documents, request, decision, weights, before)
         if not len(drawn.document):
             raise JobError(
-                f"sampling.budget: {decision.allocation.total:.0f} tokens are less than half of the shortest document "
+                f"{request.budget_key}: {decision.allocation.total:.0f} tokens are less than half of the shortest document "
                 f"that could be drawn; the corpus has {cells.tokens.sum()} tokens"
             )
         if before is not None:
@@ -188,7 +195,7 @@ def room_left(documents: Eligible, cells: Cells, request: PhaseRequest, used: ND
 
 def quality_values(job: Job, documents: Eligible, cells: Cells, request: PhaseRequest) -> NDArray[np.float32] | None:
     """f(quality) of every document, float32[n], where a phase's weights or draws go by it."""
-    if documents.quality is None or not (job.draws_by_quality or request.weights == "quality"):
+    if documents.quality is None or not (request.by_quality or request.weights == "quality"):
         return None
     epochs = budget_tokens(request, cells) / float(cells.open_tokens.sum())
     domains = len(job.domains)

@@ -275,3 +275,12 @@ def _per_text(mask: NDArray[np.bool_], edges: NDArray[np.int64]) -> NDArray[np.i
 def _number(eight: bytes) -> np.uint64:
     """Up to eight bytes as `Block.eights` reads them."""
     return np.uint64(int.from_bytes(eight, "little"))
+
+
+def describe_rules() -> str:
+    """The rules as a Markdown table."""
+    lines = ["| part | unit | formula | accepted | worthless beyond | source |", "|---|---|---|---|---|---|"]
+    for rule in RULES:
+        ranges = (f"{low:g} to {high:g}" for low, high in (rule.accepted, rule.limits))
+        lines.append(f"| `{rule.name}` | {rule.unit} | {rule.formula} | {' | '.join(ranges)} | {rule.source} |")
+    return "\n".join(lines)

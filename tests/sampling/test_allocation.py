@@ -102,7 +102,7 @@ def test_strict_is_exact_or_names_what_would_do(corpus, clip, epochs, seed):
     except JobError as error:
         message = str(error).replace(",", "")
         named, given_clip, total, needed = re.search(
-            r"domain 'd(\d+)'.*clip (\d+) lets.* weights (\d+) tokens.* the clip to (\d+)", message
+            r"domain 'd(\d+)'.*sampling.clip (\d+) lets.* weights (\d+) tokens.* sampling.clip to (\d+)", message
         ).groups()
         worst = max(np.flatnonzero(ratios), key=lambda d: budget * ratios[d] / (clip * domain_tokens[d]))
         assert int(named) == worst
@@ -125,7 +125,7 @@ def test_a_budget_that_the_clip_forbids_names_what_would_do(corpus, clip, excess
     epochs = clip * excess
     options = {"domain_weights": np.ones(corpus.domains)} if weighted else {}
     assume(epochs * corpus.tokens.sum() > clip * corpus.tokens.sum() + 1e-6)
-    with pytest.raises(JobError, match=r"the budget asks.* raise the clip") as caught:
+    with pytest.raises(JobError, match=r"sampling\.budget asks.* raise sampling\.clip") as caught:
         plan(corpus, epochs, clip, **options)
     reachable, needed = re.search(r"lets (\d+) be drawn.* to (\d+)$", str(caught.value).replace(",", "")).groups()
     assert int(reachable) == clip * corpus.tokens.sum()
@@ -160,7 +160,7 @@ def test_the_three_policies(sizes, when_short, clip, expected):
         )
 
     if expected is None:
-        with pytest.raises(JobError, match=r"'small'.* 12 tokens.* give 8\..* 16 tokens can.* the clip to 2"):
+        with pytest.raises(JobError, match=r"'small'.* 12 tokens.* give 8\..* 16 tokens can.* sampling\.clip to 2"):
             got()
     else:
         assert got().target.sum(axis=0).tolist() == expected
@@ -238,3 +238,14 @@ def test_weights_without_tokens_are_an_error_of_the_job():
 def test_values_that_no_job_file_leads_to(options, message):
     with pytest.raises(ValueError, match=message):
         one(**options)
+
+
+def test_messages_name_the_keys_of_phases_and_of_domains():
+    keys = {"budget_key": "phases.1.budget", "clip_keys": ["phases.1.clip", "sources.1.clip"]}
+    with pytest.raises(
+        JobError, match=r"^phases\.1\.budget asks for 50.*phases\.1\.clip and sources\.1\.clip 1 lets 20"
+    ):
+        one(budget=50, **keys)
+    used = np.array([[0, 0], [9, 0]])  # nine of the second cell are left
+    with pytest.raises(JobError, match=r"after the phases before, lets 9 be drawn.* to 2$"):
+        one(budget=15, room=used, domain_weights=np.array([1.0, 0.0]), **keys)

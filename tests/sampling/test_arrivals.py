@@ -45,10 +45,10 @@ def law_of_the_loop(left, draws):
 
 @pytest.mark.parametrize(("sizes", "clip", "draws"), [((1, 2, 3), 1, 4), ((1, 2), 2, 5), ((3, 1, 1), 1, 5)])
 def test_sequences_of_clusters_have_the_law_of_the_loop(sizes, clip, draws):
-    """Chi-square over all sequences, 8,000 seeds; the limit is passed by chance once in 100,000 times."""
+    """Chi-square over all sequences, 3,000 seeds; the limit is passed by chance once in 100,000 times."""
     cell = np.repeat(np.arange(len(sizes)), sizes)
     expected = law_of_the_loop(tuple(n * clip for n in sizes), draws)
-    runs = 8000
+    runs = 3000
     seen = Counter()
     for seed in range(runs):
         got = draw_by_chance(

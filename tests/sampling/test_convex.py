@@ -11,7 +11,7 @@ import pytest
 from curation.errors import JobError
 from curation.sampling.allocation import allocate
 
-INSTANCES = 100  # of each kind; there are five
+INSTANCES = 70  # of each kind; there are five
 
 
 def random_table(rng):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.text.heuristics import PARTS, RULES, STOP_WORDS, heuristic_quality
+from curation.text.heuristics import PARTS, RULES, STOP_WORDS, describe_rules, heuristic_quality
 from curation.text.words import READ_BYTES
 
 SPACE = " \t\n\v\f\r"
@@ -279,3 +279,9 @@ def test_every_rule_says_what_it_accepts():
         (least, most), (below, above) = rule.accepted, rule.limits
         assert below < least or below == least == -np.inf
         assert most < above or most == above == np.inf
+
+
+def test_every_rule_is_described():
+    printed = describe_rules().splitlines()
+    assert len(printed) == 2 + len(RULES)
+    assert all(f"`{rule.name}`" in line for rule, line in zip(RULES, printed[2:], strict=True))

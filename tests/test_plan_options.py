@@ -11,7 +11,7 @@ import pytest
 
 from curation.cli import main
 from curation.errors import JobError
-from tests.corpus import job, shard_hashes
+from tests.corpus import job, shard_hashes, texts
 from tests.test_pipeline import faults, run, worked
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -243,3 +243,53 @@ def test_weights_that_match_a_reference(finished, planned, tmp_path):
     reference.write_text(reference.read_text() * 2)
     with pytest.raises(Exception, match="its files changed since"):
         planned(*options)
+
+
+def write_domains(folder, domains):
+    """A job file over JSONL files of texts, one a domain."""
+    folder.mkdir()
+    sources = ""
+    for name, found in domains.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in found))
+        sources += f"\n  - {{domain: {name}, path: {folder}/{name}.jsonl}}"
+    path = folder / "job.yaml"
+    path.write_text(
+        f"run_dir: {folder}/run\nsources:{sources}\ndedup: {{exact: false}}\nembedding: {{model: lexical, dimensions: 8}}\n"
+        "clustering: {clusters: 4}\nsampling: {clip: 1000}\n"
+        "blending: {weights: auto, bounds: {floor: 0, cap: 1000}}\n"
+    )
+    return str(path)
+
+
+def code(count):
+    return [f"for (int i = {n}; i < {n * 7 % 101}; ++i) {{ total[i] += {n * 13 % 97}; }}\n" * 6 for n in range(count)]
+
+
+def test_copies_share_one_weight_and_the_odd_domain_gets_more_than_its_size(tmp_path):
+    """The acceptance of `weights: auto`: what a domain got alone, it gets together with its copy."""
+    law, space = texts(150, 1, ["law"]), texts(120, 2, ["space", "law"])
+    cooking = texts(140, 3, ["cooking", "music"])
+    domains = {"law": law, "space": space, "cooking": cooking, "odd": code(40)}
+    weights, reasons, sizes = [], [], []
+    for number, more in enumerate([{}, {"again": law}]):
+        path = write_domains(tmp_path / str(number), domains | more)
+        run(path)
+        assert faults(tmp_path / str(number) / "run") == []
+        [record] = json.loads((tmp_path / str(number) / "run/plan/weights.json").read_text())
+        weights.append({name: found["wanted"] for name, found in record["weights"].items()})
+        reasons.append(record["because"])
+        summary = json.loads((tmp_path / str(number) / "run/report/summary.json").read_text())
+        sizes.append({row["domain"]: row["share_before"] for row in summary["domains"]})
+    alone, copied = weights
+    assert copied["law"] + copied["again"] == pytest.approx(alone["law"], abs=2e-3)
+    for name in ("space", "cooking", "odd"):
+        assert copied[name] == pytest.approx(alone[name], abs=2e-3)
+    for found, size, because in zip(weights, sizes, reasons, strict=True):
+        assert found["odd"] > 1.5 * size["odd"]
+        assert found["odd"] == max(found.values())
+        told = {reason["feature"] for reason in because["domains"]["odd"]["reasons"]}
+        groups = {reason["group"] for reason in because["domains"]["odd"]["reasons"]}
+        assert told
+        assert groups & {"technical", "punctuation", "character classes", "time and number", "structure"}
+    assert [pair[:2] for pair in reasons[1]["alike"]] == [["law", "again"]]
+    assert reasons[1]["alike"][0][2] == pytest.approx(1)

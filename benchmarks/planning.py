@@ -105,9 +105,8 @@ def main() -> None:
     print(
         f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {options.clusters} clusters, {options.domains} domains"
     )
-    print(
-        f"{'documents':>12} {'seconds':>8} {'us/doc':>7} {'peak GiB':>9} {'B/doc':>6} {'draws':>12} {'schedule B/draw':>16}"
-    )
+    columns = ["documents", "seconds", "us a doc", "peak GiB", "B a doc", "draws", "B a draw stored"]
+    print("  ".join(columns))
     before: tuple[int, float, int] | None = None
     for documents in map(int, options.documents):
         folder = Path(tempfile.mkdtemp(dir=options.folder))
@@ -117,14 +116,13 @@ def main() -> None:
             shutil.rmtree(folder)
         draws = int(result.stats["draws"])
         stored = sum(part.bytes for part in result.parts if part.name.startswith("schedule/"))
-        per = (seconds / documents * 1e6, peak / 2**30, peak / documents)
-        print(
-            f"{documents:>12,} {seconds:>8.1f} {per[0]:>7.2f} {per[1]:>9.2f} {per[2]:>6.0f} {draws:>12,} {stored / draws:>16.1f}"
-        )
+        figures = [f"{documents:,}", f"{seconds:.1f}", f"{seconds / documents * 1e6:.2f}", f"{peak / 2**30:.2f}"]
+        figures += [f"{peak / documents:.0f}", f"{draws:,}", f"{stored / draws:.1f}"]
+        print("  ".join(figures))
         if before:
             more = documents - before[0]
             time_slope, memory_slope = (seconds - before[1]) / more * 1e6, (peak - before[2]) / more
-            print(f"{'slope':>12} {'':>8} {time_slope:>7.2f} {'':>9} {memory_slope:>6.0f}")
+            print(f"slope: {time_slope:.2f} us and {memory_slope:.0f} bytes a document more")
         before = (documents, seconds, peak)
 
 

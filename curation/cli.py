@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from math import prod
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -24,6 +25,10 @@ from curation.config import Job
 from curation.errors import CurationError, JobError
 
 INTERRUPTED, TERMINATED = 130, 143
+
+#: Keys that `plan --sweep` takes (all below those that end in a dot): what decides after the embeddings.
+SWEPT = ("sampling.", "blending.", "quality.curve.", "phases.", "clustering.", "seed")
+MOST_COMBINATIONS = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
     _job_arguments(run)
     plan = _command(commands, "plan", plan_command, "what would be done: documents, tokens, time and disk by stage")
     _job_arguments(plan)
+    text = "instead, what each combination of these values would give; needs a run that has its clusters"
+    plan.add_argument("--sweep", action="append", metavar="KEY=A,B,C", help=text)
     show = _command(commands, "show", show_command, "the table of what went in and what came out")
     show.add_argument("run_dir", metavar="RUN_DIR")
     verify = _command(commands, "verify", verify_command, "read every table and shard back and check what they promise")
@@ -125,8 +132,52 @@ def plan_command(options: argparse.Namespace) -> int:
     from curation.report.text import print_estimate
     from curation.stages.estimate import estimate
 
+    if options.sweep:
+        return _sweep(options)
     print_estimate(estimate(load_job(options.job, options.set)), Console(highlight=False))
     return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from curation.pipeline import STAGES, stage_fingerprint
+    from curation.progress import Reporter
+    from curation.report.sweep_text import print_sweep
+    from curation.stages.sweep import sweep
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    swept = swept_values(options.sweep)
+    print_sweep(sweep(options.job, options.set or [], swept, STAGES, stage_fingerprint, Reporter()), console)
+    return 0
+
+
+def swept_values(options: Sequence[str]) -> dict[str, list[str]]:
+    """The values of each key, as they were written, from `KEY=A,B,C` options.
+
+    Raises:
+        JobError: an option is not written so or names a key that can't be swept, or there are too many combinations.
+    """
+    from curation.job_file import parse_yaml
+
+    swept: dict[str, list[str]] = {}
+    for option in options:
+        key, _, rest = (part.strip() for part in option.partition("="))
+        values = [value.strip() for value in rest.split(",")]
+        if not key or not all(values):
+            raise JobError(f"--sweep {option}: write it as KEY=A,B,C, for example sampling.clip=1,3,5")
+        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in SWEPT):
+            names = ", ".join(name + "*" * name.endswith(".") for name in SWEPT)
+            raise JobError(f"--sweep {option}: {key} can't be swept; these keys can: {names}")
+        if key in swept:
+            raise JobError(f"--sweep {option}: {key} is swept twice; give all its values at once")
+        if any(isinstance(parse_yaml(value, f"--sweep {option}"), list | dict) for value in values):
+            raise JobError(f"--sweep {option}: a value must be a number or a word")
+        swept[key] = values
+    budgets = [key.rpartition(".")[0] for key in swept if key.endswith((".budget.epochs", ".budget.tokens"))]
+    if len(set(budgets)) < len(budgets):
+        raise JobError("--sweep: epochs and tokens of one budget exclude each other; sweep one of them")
+    if (number := prod(map(len, swept.values()))) > MOST_COMBINATIONS:
+        raise JobError(f"--sweep: {number:,} combinations are more than {MOST_COMBINATIONS:,}; give fewer values")
+    return swept
 
 
 def show_command(options: argparse.Namespace) -> int:

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation import counter_rng
-from curation.sampling.grouping import documents_by_cell, index_type, order_of, stable_argsort
+from curation.sampling.grouping import documents_by_cell, index_type, stable_argsort
+from curation.sampling.interleave import order_of
 from curation.sampling.schedule import COPY_BITS, Schedule
 
 #: Rings of a cell that the random numbers have room for.

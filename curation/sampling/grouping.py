@@ -6,14 +6,12 @@ equal keys, which are rare among random numbers, into the order of their indices
 
 `documents_by_cell` is a counting (radix) sort where the cells fit 16 bits, so its cost is linear: about 10 ns a
 document. Work that follows goes through blocks of whole cells (`cell_blocks`): the temporary arrays of a block stay
-in the processor's cache, and no Python is run for every single cell. `order_of` sorts what is longer than any cache
-in the same spirit: first by ranges of keys (a radix sort), then range by range.
+in the processor's cache, and no Python is run for every single cell. `interleave` sorts all draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -23,8 +21,6 @@ from numpy.typing import NDArray
 BLOCK = 1 << 21
 #: Documents a block of cells, about; cells in one, at most: what fits the cell's bits in a packed sort key.
 CELL_BLOCK, CELL_BITS = 1 << 17, 12
-#: Keys that are sorted together, about, when many are sorted. (There are never more than 256 ranges.)
-RANGE = 1 << 16
 
 
 def blocks(length: int) -> Iterator[slice]:
@@ -106,36 +102,3 @@ def cell_blocks(starts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         if starts[high] > starts[low]:
             yield low, high
         low = high
-
-
-def order_of(keys: NDArray[np.float64], threads: int = 2) -> Iterator[tuple[slice, NDArray[np.int64]]]:
-    """Sorts many keys, range by range: `stable_argsort(keys)`, given in pieces so that it is never held whole twice.
-
-    Args:
-        keys: float64[n], finite.
-        threads: sort so many ranges at a time. Changes nothing in the result.
-
-    Yields:
-        (slice of the result, the result there), in order.
-    """
-    if not len(keys):
-        return
-    number = min(max(len(keys) // RANGE, 1), 256)
-    low, high = float(keys.min()), float(keys.max())
-    scale = number / (high - low) if high > low else 0.0
-    ranges = np.empty(len(keys), np.uint8)  # sorted in one pass over bytes
-    for block in blocks(len(keys)):
-        # A monotone function of the key, so ranges are in order; the last takes in the largest key.
-        ranges[block] = np.minimum((keys[block] - low) * scale, number - 1)
-    places = np.argsort(ranges, kind="stable")
-    ends = np.cumsum(np.bincount(ranges, minlength=number))
-    del ranges
-
-    def sort(start: int, stop: int) -> NDArray[np.int64]:
-        inside = places[start:stop]
-        return inside[stable_argsort(keys.take(inside))]
-
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-    with ThreadPoolExecutor(threads) as pool:
-        for start, stop, found in zip(starts, ends, pool.map(sort, starts, ends), strict=True):
-            yield slice(int(start), int(stop)), found

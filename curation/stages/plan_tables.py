@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
-from curation.sampling.schedule import Schedule, shard_cuts
+from curation.sampling.schedule import Schedule
+from curation.sampling.shard_cuts import shard_cuts
 from curation.sources.rows import Split
 from curation.stages.eligible import Cells, Eligible
 from curation.stages.phases import PlannedPhase

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from curation.sampling import grouping
 from curation.sampling.copies import copies
-from curation.sampling.schedule import Order, schedule, shard_cuts
+from curation.sampling.schedule import Order, schedule
+from curation.sampling.shard_cuts import shard_cuts
 
 from .corpora import corpora, plan, random_corpus
 

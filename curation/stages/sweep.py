@@ -1,0 +1,298 @@
+"""Sweep: what other values of some keys would give, before anything is drawn.
+
+Reads `documents`, `assignments` and, for other clusters, `embeddings` of a run that got as far as its assignments;
+writes nothing and needs no Ray. Each combination of values is a job of its own, checked like any other and decided,
+phase by phase, by the planner's own `decide` on the table of cells: milliseconds, whatever the number of documents.
+
+- A cell that gives a of its S tokens uses each document floor(a / S) or ceil(a / S) times, so a share min(1, a / S)
+  of it is used at all: unique tokens are sum min(S, a).
+- So a later phase finds room for clip * S less what was drawn before, or none: exact but for whole documents, since
+  who was used least comes first and a clip is a whole number.
+
+Neither holds where documents are drawn by quality: there their copies are counted out as the plan does it.
+
+Other values of `clustering` or of the seed cluster the stored vectors anew, in this process. The bits of `centroids`
+don't depend on which actor holds a row, so these are the clusters that a run would make. Beyond SWEEP_DOCUMENTS
+documents a random sample stands for all, and what it holds of a domain is scaled up to all that the domain has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from curation.clustering.assign import nearest
+from curation.clustering.init import kmeans_plus_plus
+from curation.clustering.torch_engine import FitState, RowBlock, fit
+from curation.config import Job
+from curation.counter_rng import uniform
+from curation.errors import JobError
+from curation.job_file import load_job
+from curation.progress import Reporter
+from curation.report.sweep_text import Figures, Row, Sweep
+from curation.sampling.balance import effective_number, effective_tokens, gini
+from curation.sampling.cells import cell_of, cell_totals
+from curation.sampling.copies import copies
+from curation.sampling.quality import domain_means
+from curation.stages import centroids, profiles
+from curation.stages.context import Stage
+from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
+from curation.stages.embeddings import load_vectors
+from curation.stages.phases import Decision, PhaseRequest, Profiles, decide, phases_of
+from curation.stages.plan import phase_seed, quality_values, room_left
+from curation.stages.splits import load_splits, part_name
+from curation.stages.verify import Fingerprint
+from curation.store import Marker, Store
+
+#: About the most documents that are clustered anew.
+SWEEP_DOCUMENTS = 1_000_000
+
+
+def sweep(
+    path: str,
+    overrides: list[str],
+    swept: dict[str, list[str]],
+    stages: Sequence[Stage],
+    fingerprint_of: Fingerprint,
+    reporter: Reporter,
+) -> Sweep:
+    """The figures of every combination of values.
+
+    Args:
+        path: the job file.
+        overrides: its `--set` options.
+        swept: the values of each key, as they were written.
+        stages: the pipeline's stages in order.
+        fingerprint_of: computes the fingerprint of a stage.
+        reporter: is told of what takes long.
+
+    Returns:
+        A row a combination, the last key's values changing fastest. One that the job file's checks or the allocation
+        refuse has their message in place of figures.
+
+    Raises:
+        JobError: the job file is wrong, or the run is not done as far as its assignments.
+    """
+    job = load_job(path, overrides)
+    store = Store.open(job.run_dir)
+    markers = done_stages(store, job, stages, fingerprint_of)
+    corpus = Corpus(store, job, markers["assignments"].stats["documents"], reporter)
+    rows = []
+    for values in product(*swept.values()):
+        settings = [f"{key}={value}" for key, value in zip(swept, values, strict=True)]
+        try:
+            one = load_job(path, [*overrides, *settings])
+            measured = load_measured(store, one, fingerprint_of(profiles.STAGE, one, markers))
+            rows.append(Row(values, figures(one, corpus.clustered(one), measured)))
+        except JobError as error:
+            lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
+            rows.append(Row(values, None, "; ".join(lines)))
+    notes = corpus.notes()
+    if "seed" in swept and job.embedding.model == "lexical":
+        notes.append("seed: of the clusters and the draws; the vectors stay, where a run would fit `lexical` anew")
+    return Sweep(list(swept), rows, notes)
+
+
+def done_stages(store: Store, job: Job, stages: Sequence[Stage], fingerprint_of: Fingerprint) -> dict[str, Marker]:
+    """The markers of the stages up to the assignments. Raises JobError where one is not done for this job."""
+    markers: dict[str, Marker] = {}
+    for stage in stages[: [stage.name for stage in stages].index("assignments") + 1]:
+        marker = store.marker(stage.name)
+        if marker is None or marker.fingerprint != fingerprint_of(stage, job, markers):
+            raise JobError(
+                f"{job.run_dir}: --sweep needs the clusters of a run, and {stage.name} is not done for this job file: "
+                "run the job first, or up to the assignments"
+            )
+        markers[stage.name] = marker
+    return markers
+
+
+def load_measured(store: Store, job: Job, wanted: str) -> Profiles | None:
+    """The profiles of the domains where a job's weights need them; JobError where the run has others, or none."""
+    if "auto" not in job.strategies:
+        return None
+    marker = store.marker(profiles.STAGE.name)
+    if marker is None or marker.fingerprint != wanted:
+        raise JobError("weights are auto, and the run has not measured the texts for that: run the job with auto first")
+    return profiles.load_profiles(store)
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """Documents under one clustering, and what the cells hold."""
+
+    documents: Eligible
+    count: NDArray[np.int64]
+    """int64[C, D]: documents in `documents`."""
+    tokens: NDArray[np.int64]
+    """int64[C, D]: tokens in the corpus."""
+    scale: NDArray[np.float64]
+    """float64[D]: tokens in the corpus for one in `documents`."""
+    sampled: bool
+
+
+class Corpus:
+    """The documents of a run under its own clustering, and under others as they are asked for."""
+
+    def __init__(self, store: Store, job: Job, total: int, reporter: Reporter) -> None:
+        self._store, self._job, self._reporter = store, job, reporter
+        with reporter.stage("documents", 0):
+            self._all = load_eligible(store, load_splits(store), job.domains, total, job.quality.given)
+        self._by_domain = cell_totals(self._all.cell % len(job.domains), self._all.tokens, len(job.domains))[1]
+        self._known = {_clustering(job): self._clustered(self._all, len(centroids.load_centroids(store)))}
+        self._sample: Sample | None = None
+
+    def clustered(self, job: Job) -> Clustered:
+        """The documents in the clusters that a job asks for."""
+        key = _clustering(job)
+        if key not in self._known:
+            torch.set_num_threads(os.cpu_count() or 1)
+            with self._reporter.stage("clusters", 0) as progress:
+                self._sample = self._sample or self._draw_sample()
+
+                def tell(state: FitState) -> None:
+                    progress.advance(text=f"{job.clustering.clusters} clusters, iteration {state.iteration}")
+
+                self._known[key] = self._clustered(*cluster_anew(job, self._sample, tell))
+        return self._known[key]
+
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know."""
+        rows, documents = len(self._sample.documents.doc_id) if self._sample else 0, len(self._all.doc_id)
+        some = f"~: clustered on a random sample of {rows:,} of {documents:,} documents"
+        return [some] if 0 < rows < documents else []
+
+    def _clustered(self, documents: Eligible, clusters: int) -> Clustered:
+        shape = (clusters, len(self._by_domain))
+        count, tokens = (found.reshape(shape) for found in cell_totals(documents.cell, documents.tokens, prod(shape)))
+        scale = np.where(tokens.any(axis=0), self._by_domain / np.maximum(tokens.sum(axis=0), 1), 1.0)
+        sampled = len(documents.doc_id) < len(self._all.doc_id)
+        return Clustered(documents, count, np.rint(tokens * scale).astype(np.int64), scale, sampled)
+
+    def _draw_sample(self) -> Sample:
+        """The documents that stand for all, chosen by doc_id alone."""
+        share = SWEEP_DOCUMENTS / len(self._all.doc_id)
+        vectors, places, start = [], [], 0
+        for split, end in zip(load_splits(self._store), self._all.ends, strict=True):
+            ids, rows = load_vectors(self._store, part_name("embeddings", split.split_id))
+            chosen = np.flatnonzero(uniform(self._job.seed, "sweep", ids) < share)
+            vectors.append(rows[chosen] if len(chosen) < len(ids) else rows)
+            places.append(start + chosen)
+            start = int(end)
+        place, ends = np.concatenate(places), np.cumsum([len(rows) for rows in vectors])
+        columns = {
+            name: array[place] for name, array in vars(self._all).items() if name != "ends" and array is not None
+        }
+        return Sample(replace(self._all, **columns, ends=ends), vectors)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Documents, and their vectors split by split, float16[n_i, d]."""
+
+    documents: Eligible
+    vectors: list[NDArray[np.float16]]
+
+
+def _clustering(job: Job) -> str:
+    """What the clusters depend on besides the vectors."""
+    return json.dumps(centroids.settings(job), sort_keys=True)
+
+
+def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> tuple[Eligible, int]:
+    """The documents of a sample in the clusters that a run on them would make, and how many clusters these are.
+
+    As in `centroids` and `assignments`, with one block of rows in place of actors; `tell` hears of each iteration.
+    """
+    documents, asked = sample.documents, job.clustering
+    share = 1.0 if asked.fit_rows == "all" else min(1.0, asked.fit_rows / len(documents.doc_id))
+    chosen = np.split(uniform(job.seed, "clustering.fit", documents.doc_id) < share, documents.ends[:-1])
+    rows = [part if mine.all() else part[mine] for part, mine in zip(sample.vectors, chosen, strict=True)]
+    ids = documents.doc_id[np.concatenate(chosen)].astype(np.int64)
+    wanted = max(centroids.INIT_ROWS, centroids.INIT_ROWS_A_CLUSTER * asked.clusters)
+    some = uniform(job.seed, "clustering.init.sample", ids) < wanted / max(1.0, len(documents.doc_id) * share)
+    of_parts = np.split(some, np.cumsum([len(part) for part in rows])[:-1])
+    first = np.concatenate([part[mine] for part, mine in zip(rows, of_parts, strict=True)])
+    init = kmeans_plus_plus(first, asked.clusters, job.seed)
+    block, most = RowBlock(rows, ids), asked.max_iterations
+    state = fit(block.step, block.worst, init, max_iterations=most, tolerance=asked.tolerance, on_iteration=tell)
+    found = state.centroids
+    cluster = np.concatenate([nearest(part, found) for part in sample.vectors])
+    cell = cell_of(cluster, documents.cell % len(job.domains), len(job.domains))
+    return replace(documents, cell=cell), len(found)
+
+
+def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
+    """What a job would draw. Raises JobError where the allocation refuses it."""
+    cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)))
+    by_quality = any(request.by_quality for request in phases_of(job))
+    decisions, unique = (_by_documents if by_quality else _by_cells)(job, seen, cells, measured)
+    drawn = np.sum([decision.allocation.target for decision in decisions], axis=0)
+    before, after = cells.tokens.sum(axis=1), drawn.sum(axis=1)
+    total = float(after.sum())
+    asked = [(decision.weighing.wanted, decision.allocation.domain_weights) for decision in decisions]
+    clipped = np.any([decision.allocation.clipped.any(axis=1) for decision in decisions], axis=0)
+    return Figures(
+        clusters=len(before),
+        sampled=seen.sampled,
+        gini=(gini(before), gini(after)),
+        effective_clusters=(effective_number(before), effective_number(after)),
+        unique_share=unique / float(before.sum()),
+        worth=effective_tokens(unique, total) / total,
+        clipped=int(clipped.sum()),
+        off=max((float(np.abs(wanted - got).max()) for wanted, got in asked if wanted is not None), default=None),
+        tokens=total,
+    )
+
+
+def _by_cells(job: Job, seen: Clustered, cells: Cells, measured: Profiles | None) -> tuple[list[Decision], float]:
+    """What is decided for each phase, and how many different tokens are drawn."""
+    decisions: list[Decision] = []
+    drawn = np.zeros(cells.tokens.shape)
+    for request in phases_of(job):
+        left = np.rint(np.maximum(cells.open_tokens * request.clips - drawn, 0)).astype(np.int64)
+        decisions.append(_decide(job, request, seen, cells, left, measured)[0])
+        drawn += decisions[-1].allocation.target
+    return decisions, float(np.minimum(cells.tokens, drawn).sum())
+
+
+def _by_documents(job: Job, seen: Clustered, cells: Cells, measured: Profiles | None) -> tuple[list[Decision], float]:
+    """The same where documents are drawn by quality: from their copies, counted as the plan counts them."""
+    documents, decisions = seen.documents, []
+    used = np.zeros(len(documents.doc_id), np.int16)
+    for request in phases_of(job):
+        left = room_left(documents, cells, request, used)
+        room = np.rint(left * seen.scale).astype(np.int64)
+        decision, values = _decide(job, request, seen, cells, room, measured)
+        decisions.append(decision)
+        used += copies(
+            documents.doc_id,
+            documents.cell,
+            documents.tokens,
+            np.minimum(decision.allocation.target / seen.scale, left),
+            request.clips,
+            phase_seed(job.seed, request.number),
+            quality=values if request.by_quality else None,
+            used=used if request.number else None,
+        )
+    unique = cell_totals(documents.cell, documents.tokens, cells.tokens.size, np.minimum(used, 1))[1]
+    return decisions, float(unique.reshape(cells.tokens.shape).sum(axis=0) @ seen.scale)
+
+
+def _decide(
+    job: Job, request: PhaseRequest, seen: Clustered, cells: Cells, room: NDArray[np.int64], measured: Profiles | None
+) -> tuple[Decision, NDArray[np.float32] | None]:
+    """What is decided for a phase, and f(quality) of the documents where it is read."""
+    documents, domains = seen.documents, len(job.domains)
+    values = quality_values(job, documents, cells, request)
+    domain = documents.cell % domains
+    means = None if values is None else domain_means(values, documents.tokens, domain, domains)
+    return decide(job, request, cells, room if request.number else None, means, measured), values

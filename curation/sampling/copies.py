@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation import counter_rng
-from curation.sampling.grouping import CELL_BITS, cell_blocks, documents_by_cell, stable_argsort
+from curation.sampling.grouping import cell_blocks, documents_by_cell, order_by, stable_argsort
 from curation.sampling.water_filling import ROUNDING, fill, water_level
 
 #: Rates nearer than this to a whole number are whole: what is left is the rounding of the target's own sums.
@@ -123,9 +123,8 @@ def _shuffle_cells(documents: NDArray[Any], starts: NDArray[np.int64], doc_id: N
     """Puts the documents of each cell into the order of their u_i, in place, a block of cells at a time."""
     for low, high in cell_blocks(starts):
         part = documents[starts[low] : starts[high]]
-        cell = np.repeat(np.arange(high - low, dtype=np.uint64), np.diff(starts[low : high + 1]))
-        rank = counter_rng.keys(seed, "sampling.copies", doc_id[part]) >> np.uint64(CELL_BITS)
-        part[:] = part[stable_argsort(rank | cell << np.uint64(64 - CELL_BITS))]
+        cell = np.repeat(np.arange(high - low), np.diff(starts[low : high + 1]))
+        part[:] = part[order_by([cell], counter_rng.keys(seed, "sampling.copies", doc_id[part]))]
 
 
 def _rates(

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 #: Elements a block; bounds the temporary arrays of a pass over all documents to tens of MiB.
 BLOCK = 1 << 21
-#: Documents a block of cells, about; cells in one, at most: what fits the cell's bits in a packed sort key.
-CELL_BLOCK, CELL_BITS = 1 << 17, 12
+#: Documents a block of cells, about; cells in one, at most: what leaves `order_by` bits enough.
+CELL_BLOCK, MOST_CELLS = 1 << 17, 1 << 12
 
 
 def blocks(length: int) -> Iterator[slice]:
@@ -62,6 +62,41 @@ def stable_argsort(keys: NDArray[Any]) -> NDArray[np.int64]:
     return order
 
 
+def order_by(fields: list[NDArray[Any]], random: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Indices that sort by small whole numbers, and among equals by a random one.
+
+    Everything is packed into 64 bits, with the index at the end, and the values are sorted: several times faster than
+    sorting indices. The random number gets the bits that the others leave, mostly some 40; should two be equal, the
+    lower index comes first.
+
+    Args:
+        fields: integers[n] each, not negative, the most important first; together with the bits of n at most 50 bits.
+        random: uint64[n].
+
+    Returns:
+        int64[n].
+
+    Example:
+        >>> order_by([np.array([1, 0, 1])], np.array([9, 9, 3], np.uint64) << np.uint64(60)).tolist()
+        [1, 2, 0]
+    """
+    place_bits = max(len(random) - 1, 1).bit_length()
+    packed = np.zeros(len(random), np.uint64)
+    used = 0
+    for values in fields:
+        bits = int(values.max(initial=0)).bit_length()
+        used += bits
+        if bits:
+            packed |= values.astype(np.uint64) << np.uint64(64 - used)
+    if used + place_bits > 50:
+        raise ValueError(f"{used + place_bits} bits leave no room for chance")
+    packed |= random >> np.uint64(used + place_bits) << np.uint64(place_bits)
+    packed |= np.arange(len(random), dtype=np.uint64)
+    packed.sort()
+    packed &= np.uint64((1 << place_bits) - 1)
+    return packed.astype(np.int64)
+
+
 def documents_by_cell(cell: NDArray[Any], n_cells: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The documents of each cell.
 
@@ -98,7 +133,7 @@ def cell_blocks(starts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     low, last = 0, len(starts) - 1
     while low < last and starts[low] < starts[last]:
         fits = int(np.searchsorted(starts, starts[low] + CELL_BLOCK, side="right")) - 1
-        high = min(max(fits, low + 1), low + (1 << CELL_BITS), last)
+        high = min(max(fits, low + 1), low + MOST_CELLS, last)
         if starts[high] > starts[low]:
             yield low, high
         low = high

@@ -38,11 +38,11 @@ from numpy.typing import NDArray
 from curation import counter_rng
 from curation.sampling.grouping import (
     BLOCK,
-    CELL_BITS,
     blocks,
     cell_blocks,
     documents_by_cell,
     index_type,
+    order_by,
     stable_argsort,
 )
 from curation.sampling.interleave import interleave
@@ -50,7 +50,7 @@ from curation.sampling.interleave import interleave
 Order = Literal["general_to_specific", "specific_to_general", "stationary", "curriculum", "shuffled"]
 Curriculum = Literal["best_last", "best_first"]
 
-BANDS, BAND_BITS = 4, 2
+BANDS = 4
 #: Bits for the copy number in the random id of a draw and in the sort key of a cell: up to 16,384 copies.
 COPY_BITS = 14
 #: Random bits in the sort key of a shuffled draw; what a document's index in its block leaves of 64.
@@ -224,17 +224,12 @@ def _cell_order(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A block's draws, cell by cell in order: index of the document and copy number of each, both int64[draws].
 
-    Sorted by cell, band, copy and a random number, packed into 64 bits: 12, 2, 14 and 36 of them.
+    Sorted by cell, band, copy and a random number.
     """
     which, copy = _draws(drawn.counts)
+    fields = [drawn.cell[which], copy] if band is None else [drawn.cell[which], band[which].astype(np.int64), copy]
     random = counter_rng.keys(seed, "sampling.order", _draw_id(doc_id[which], copy))
-    rank = random >> np.uint64(CELL_BITS + BAND_BITS + COPY_BITS)
-    free = 64 - CELL_BITS - BAND_BITS - COPY_BITS
-    rank |= copy.astype(np.uint64) << np.uint64(free)
-    if band is not None:
-        rank |= band[which] << np.uint64(free + COPY_BITS)
-    rank |= drawn.cell[which].astype(np.uint64) << np.uint64(64 - CELL_BITS)
-    order = stable_argsort(rank)
+    order = order_by(fields, random)
     return which[order], copy[order]
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.sampling.grouping import BLOCK, blocks, documents_by_cell, stable_argsort
+from curation.sampling.grouping import BLOCK, blocks, documents_by_cell, order_by, stable_argsort
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 500), st.sampled_from([2, 20, 10**9]))
@@ -11,6 +11,21 @@ def test_equal_keys_keep_the_order_of_their_indices(seed, length, distinct):
     keys = np.random.default_rng(seed).integers(0, distinct, length)
     for typed in (keys, keys.astype(np.uint64), keys / 7):
         assert np.array_equal(stable_argsort(typed), np.argsort(typed, kind="stable"))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 500), st.integers(1, 40), st.integers(1, 2**14))
+def test_fields_are_sorted_by_and_chance_decides_among_equals(seed, length, first, second):
+    rng = np.random.default_rng(seed)
+    fields = [rng.integers(0, first, length), rng.integers(0, second, length)]
+    random = rng.permutation(length).astype(np.uint64) << np.uint64(64 - 10)
+    assert np.array_equal(order_by(fields, random), np.lexsort((random, *fields[::-1])))
+    alike = np.zeros(length, np.uint64)
+    assert np.array_equal(order_by(fields, alike), np.lexsort(fields[::-1]))
+
+
+def test_fields_that_leave_no_room_for_chance_are_refused():
+    with pytest.raises(ValueError, match="no room for chance"):
+        order_by([np.array([1 << 50])], np.zeros(1, np.uint64))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 500), st.sampled_from([1, 7, 1 << 16, (1 << 16) + 1, 10**6]))

@@ -254,7 +254,8 @@ def write_domains(folder, domains):
         sources += f"\n  - {{domain: {name}, path: {folder}/{name}.jsonl}}"
     path = folder / "job.yaml"
     path.write_text(
-        f"run_dir: {folder}/run\nsources:{sources}\ndedup: {{exact: false}}\nembedding: {{model: lexical, dimensions: 8}}\n"
+        f"run_dir: {folder}/run\nsources:{sources}\ndedup: {{exact: false}}\n"
+        "embedding: {model: lexical, dimensions: 8}\n"
         "clustering: {clusters: 4}\nsampling: {clip: 1000}\n"
         "blending: {weights: auto, bounds: {floor: 0, cap: 1000}}\n"
     )

@@ -58,8 +58,7 @@ def settings(job: Job) -> dict[str, Any]:
 def work(run: Run) -> Result:
     """The stage."""
     documents = counted_documents(run.store)
-    wanted = run.job.clustering.fit_rows
-    share = 1.0 if wanted == "all" else min(1.0, wanted / documents)
+    share = fit_share(run.job, documents)
     with run.reporter.stage("centroids", 0) as progress:
         gang = Gang(run, share)
         try:
@@ -123,11 +122,34 @@ def figures(state: FitState, rows: int) -> dict[str, Any]:
 def first_centroids(gang: Gang, job: Job, rows: float) -> NDArray[np.float32]:
     """The first centroids, from a sample of the rows to fit on."""
     clusters = job.clustering.clusters
-    share = max(INIT_ROWS, INIT_ROWS_A_CLUSTER * clusters) / max(1.0, rows)
+    share = init_share(clusters, rows)
     found = gang.ask(lambda actor: actor.sample.remote(share))
     ids = np.concatenate([ids for ids, _ in found])
     vectors = np.concatenate([vectors for _, vectors in found])
     return kmeans_plus_plus(vectors[np.argsort(ids)], clusters, job.seed)
+
+
+def fit_share(job: Job, documents: int) -> float:
+    """The share of the documents that the centroids are fitted on."""
+    wanted = job.clustering.fit_rows
+    return 1.0 if wanted == "all" else min(1.0, wanted / documents)
+
+
+def init_share(clusters: int, rows: float) -> float:
+    """The share of these rows that the first centroids are drawn from; above 1: all."""
+    return max(INIT_ROWS, INIT_ROWS_A_CLUSTER * clusters) / max(1.0, rows)
+
+
+def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool_]:
+    """Which documents the centroids are fitted on: bool[n], by their ids alone."""
+    chosen: NDArray[np.bool_] = uniform(seed, "clustering.fit", doc_id) < share
+    return chosen
+
+
+def is_in_init(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool_]:
+    """Which of these the first centroids are drawn from: bool[n]."""
+    chosen: NDArray[np.bool_] = uniform(seed, "clustering.init.sample", doc_id) < share
+    return chosen
 
 
 def save_state(store: Store, state: FitState) -> Part:
@@ -230,7 +252,7 @@ class RowActor:
         ids, rows = [], []
         for name in names:
             doc_id, vectors = load_vectors(store, name)
-            chosen = uniform(seed, "clustering.fit", doc_id) < share
+            chosen = is_fitted_on(seed, doc_id, share)
             ids.append(doc_id[chosen])
             rows.append(vectors[chosen])
         self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed
@@ -242,7 +264,7 @@ class RowActor:
 
     def sample(self, share: float) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         """About this share of the rows, with their doc_ids."""
-        chosen = uniform(self._seed, "clustering.init.sample", self._ids) < share
+        chosen = is_in_init(self._seed, self._ids, share)
         ends = np.cumsum([len(rows) for rows in self._rows])
         parts = [rows[chosen[end - len(rows) : end]] for rows, end in zip(self._rows, ends, strict=True)]
         return self._ids[chosen], np.concatenate(parts)

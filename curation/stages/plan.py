@@ -174,8 +174,8 @@ def draw_phases(
         drawn, counts = draw(job, documents, request, decision, weights, before)
         if not len(drawn.document):
             raise JobError(
-                f"{request.budget_key}: {decision.allocation.total:.0f} tokens are less than half of the shortest document "
-                f"that could be drawn; the corpus has {cells.tokens.sum()} tokens"
+                f"{request.budget_key}: {decision.allocation.total:.0f} tokens are less than half of the shortest "
+                f"document that could be drawn; the corpus has {cells.tokens.sum()} tokens"
             )
         if before is not None:
             np.add(drawn.repetition, used[drawn.document], out=drawn.repetition)

@@ -213,12 +213,11 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
     As in `centroids` and `assignments`, with one block of rows in place of actors; `tell` hears of each iteration.
     """
     documents, asked = sample.documents, job.clustering
-    share = 1.0 if asked.fit_rows == "all" else min(1.0, asked.fit_rows / len(documents.doc_id))
-    chosen = np.split(uniform(job.seed, "clustering.fit", documents.doc_id) < share, documents.ends[:-1])
+    share = centroids.fit_share(job, len(documents.doc_id))
+    chosen = np.split(centroids.is_fitted_on(job.seed, documents.doc_id, share), documents.ends[:-1])
     rows = [part if mine.all() else part[mine] for part, mine in zip(sample.vectors, chosen, strict=True)]
     ids = documents.doc_id[np.concatenate(chosen)].astype(np.int64)
-    wanted = max(centroids.INIT_ROWS, centroids.INIT_ROWS_A_CLUSTER * asked.clusters)
-    some = uniform(job.seed, "clustering.init.sample", ids) < wanted / max(1.0, len(documents.doc_id) * share)
+    some = centroids.is_in_init(job.seed, ids, centroids.init_share(asked.clusters, len(documents.doc_id) * share))
     of_parts = np.split(some, np.cumsum([len(part) for part in rows])[:-1])
     first = np.concatenate([part[mine] for part, mine in zip(rows, of_parts, strict=True)])
     init = kmeans_plus_plus(first, asked.clusters, job.seed)
@@ -239,7 +238,8 @@ def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
     before, after = cells.tokens.sum(axis=1), drawn.sum(axis=1)
     total = float(after.sum())
     asked = [(decision.weighing.wanted, decision.allocation.domain_weights) for decision in decisions]
-    clipped = np.any([decision.allocation.clipped.any(axis=1) for decision in decisions], axis=0)
+    is_open = cells.open_tokens > 0
+    clipped = [(decision.allocation.clipped | ~is_open).all(axis=1) for decision in decisions]
     return Figures(
         clusters=len(before),
         sampled=seen.sampled,
@@ -247,7 +247,7 @@ def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
         effective_clusters=(effective_number(before), effective_number(after)),
         unique_share=unique / float(before.sum()),
         worth=effective_tokens(unique, total) / total,
-        clipped=int(clipped.sum()),
+        clipped=int((np.any(clipped, axis=0) & is_open.any(axis=1)).sum()),
         off=max((float(np.abs(wanted - got).max()) for wanted, got in asked if wanted is not None), default=None),
         tokens=total,
     )

@@ -14,7 +14,7 @@ from curation.errors import JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
-from curation.report.summary import first_phase, tokens_by
+from curation.report.summary import first_phase, spent_clusters, tokens_by
 from curation.report.sweep_text import Figures, Row, Sweep, print_sweep
 from curation.sampling.balance import effective_number, gini
 from curation.stages import assignments, centroids
@@ -96,7 +96,7 @@ def test_figures_are_those_of_the_real_plan(finished, tmp_path, sets, option, ex
     unique = found.unique_share * before.sum()
     assert unique == pytest.approx(counted["unique_tokens"], abs=0.5 if exact else 3 * LONGEST)
     assert found.worth == pytest.approx(counted["effective_tokens"] / counted["tokens"], abs=0.005)
-    assert found.clipped == len(set(allocation.filter(allocation["clipped"])["cluster"].to_pylist()))
+    assert found.clipped == len(spent_clusters(allocation))
     asked = [phase for phase in counted["phases"] if phase["wanted_weights"]]
     off = [np.abs(np.subtract(phase["wanted_weights"], phase["domain_weights"])).max() for phase in asked]
     assert found.off == (pytest.approx(max(off), abs=0.01) if off else None)

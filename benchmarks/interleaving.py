@@ -6,6 +6,7 @@ D sources have quotas that fall as 1 / rank^exponent and sum to N draws. The wor
 source is ahead of or behind its share after any draw: max over sources d and draws i of
 |count_d(i) - i * quota_d / N|.
 
+    ours, mixture `interleave` on the draws of each source, evenly spaced: gives what greedy gives, source and index
     ours          `schedule`, order `stationary`, on N documents of one token that lie in random order; it also puts
                   the documents of a source in random order, and gives documents instead of source and index
     greedy        Megatron's rule: the source that is furthest behind, argmax(w_d * max(i, 1) - count_d), the lowest d
@@ -39,6 +40,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from curation import counter_rng
+from curation.sampling.interleave import interleave
 from curation.sampling.schedule import schedule
 
 #: The smallest quota.
@@ -113,6 +116,7 @@ def methods(quota: Quotas) -> list[Method]:
     pace = quota[:, None].astype(np.float64)
     few, fewest = min(draws, GREEDY_WORK // sources), min(draws, PYTHON_DRAWS)
     return [
+        Method("ours, mixture", draws, lambda: even_mixture(quota), lambda drawn: drawn[0]),
         Method(
             "ours",
             draws,
@@ -154,6 +158,19 @@ def timed(work: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
     clock, cpu = time.perf_counter(), time.process_time()
     result = work()
     return (time.perf_counter() - clock, time.process_time() - cpu), result
+
+
+def even_mixture(quota: Quotas) -> tuple[Sources, Sources]:
+    """Our own rule on quotas alone: the source of each draw, and how many draws the source gave before."""
+    source_of = np.repeat(np.arange(len(quota), dtype=np.int32), quota)
+    index_of = np.arange(len(source_of), dtype=np.int32) - np.repeat((np.cumsum(quota) - quota).astype(np.int32), quota)
+    phase = counter_rng.uniform(0, "sampling.phase", np.arange(len(quota)))
+    keys = (index_of + phase[source_of]) / quota[source_of]
+    source, index = np.empty_like(source_of), np.empty_like(index_of)
+    for part, places in interleave(keys, quota, np.zeros(len(quota)), np.ones(len(quota))):
+        source_of.take(places, out=source[part], mode="clip")
+        index_of.take(places, out=index[part], mode="clip")
+    return source, index
 
 
 @njit()

@@ -20,9 +20,9 @@ HELD = 0.01
 
 FIGURES = ("clusters", "Gini", "effective clusters", "used", "worth", "clipped", "ratios", "drawn")
 LEGEND = (
-    "Gini (0: even) and effective clusters by tokens, before > after. used: tokens drawn at least once, of all. worth: "
-    "what the tokens drawn are worth, repetition counted. clipped: clusters that give all that the clip allows. ratios: "
-    "held, or the largest difference between a domain's weight asked for and got."
+    "Gini (0: even) and effective clusters by tokens, before > after. used: tokens drawn at least once, of all. "
+    "worth: what the tokens drawn are worth, repetition counted. clipped: clusters that give all that the clip allows. "
+    "ratios: held, or the largest difference between a domain's weight asked for and got."
 )
 
 

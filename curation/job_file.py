@@ -11,8 +11,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from curation.config import Job
+from curation.config.plan import METHODS
 from curation.config.section import Section
 from curation.errors import JobError
+
+#: Overrides of this key set all that the method stands for, whatever the file says.
+METHOD_KEY = "sampling.method="
 
 
 def load_job(path: str, overrides: list[str] | None = None) -> Job:
@@ -32,7 +36,7 @@ def load_job(path: str, overrides: list[str] | None = None) -> Job:
     tree = parse_yaml(text, path)
     if not isinstance(tree, dict):
         raise JobError(f"{path}: a job file is a mapping of keys to values, and this is not; see `curation schema`")
-    for override in overrides or []:
+    for override in sorted(overrides or [], key=lambda one: not one.startswith(METHOD_KEY)):  # it sets other keys
         _override(tree, override)
     return parse_job(tree, path)
 
@@ -84,6 +88,9 @@ def _override(tree: dict[str, Any], override: str) -> None:
             node[last] = parse_yaml(value, f"--set {override}")
         else:
             node[last] = parse_yaml(value, f"--set {override}")
+        if override.startswith(METHOD_KEY):
+            for section, values in METHODS.get(value.strip(), {}).items():
+                tree.setdefault(section, {}).update(values)
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise JobError(f"--set {override}: there is no such key in the job file") from error
 

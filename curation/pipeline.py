@@ -74,6 +74,9 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
 def _run_stages(run: Run) -> list[Marker]:
     markers: dict[str, Marker] = {}
     for stage in STAGES:
+        if stage.precheck and run.store.marker(stage.name) is None:
+            stage.precheck(run)
+    for stage in STAGES:
         wanted = stage_fingerprint(stage, run.job, markers)
         marker = run.store.done(stage.name, wanted)
         if marker is None:

@@ -87,11 +87,27 @@ def test_weights_by_quality_and_documents_in_proportion_to_it(planned):
 
 
 def test_a_quality_curve_leaves_out_the_worst(planned):
-    options = ["blending.weights=quality", "quality.curve.kind=dolma3", "sampling.cluster_exponent=1.0"]
+    options = ["blending.weights=quality", "quality.curve.kind=dolma3"]
     got = planned(*options, "sampling.budget.epochs=0.8")
-    web = {i: n for i, n in got.drawn().items() if i < 400}
-    assert sum(n for i, n in web.items() if i > 300) > 2 * sum(n for i, n in web.items() if i < 100)
     assert worked(got.events) == ["plan", "shards", "report"]
+    web = {i: n for i, n in got.drawn().items() if i < 400}  # document i has quality i / 399, the news all have 0.3
+    assert min(web) > 60
+    assert sum(n for i, n in web.items() if i > 300) > 2 * sum(n for i, n in web.items() if i < 200)
+    got = planned("blending.weights=quality", "quality.curve={kind: threshold, threshold: 0.7}", "sampling.clip=6")
+    assert {i for i in got.drawn() if i < 490} == set(range(280, 400))
+    assert any(i >= 490 for i in got.drawn())  # books have no quality: the mean of all counts for them
+
+
+def test_what_is_excluded_does_not_count_in_the_quality(planned):
+    got = planned("blending.weights=quality", "sampling.exclude=[{domain: news, reason: x}]")
+    [record] = got.weights
+    assert record["because"]["mean_quality"][1] == 0
+    assert record["weights"]["news"]["wanted"] == 0
+
+
+def test_a_quality_that_no_document_has_is_refused(planned):
+    with pytest.raises(JobError, match="no document has one"):
+        planned("quality.column=null", "quality.expression=score/0", "blending.weights=quality")
 
 
 def test_an_expression_and_the_built_in_rules_as_quality(finished, planned):
@@ -152,7 +168,7 @@ def test_what_is_excluded_is_not_drawn_and_says_why(planned):
     assert all(row["cluster"] != 0 for row in got.rows)
     assert [row["reason"] for row in got.summary["left_out"]] == ["boilerplate", "stale"]
     assert got.summary["plan"]["left_out_documents"] == sum(row["documents"] for row in got.summary["left_out"])
-    with pytest.raises(JobError, match="there is no cluster 99; there are 8"):
+    with pytest.raises(JobError, match=r"sampling\.exclude\.0\.cluster: the last cluster is 7"):
         planned("sampling.exclude=[{cluster: 99, reason: x}]")
 
 
@@ -181,6 +197,13 @@ def test_drawing_by_chance_keeps_every_promise_and_is_repeatable(finished, plann
     assert shard_hashes(planned("sampling.interleave=random", "blending.weights=proportional").run_dir) == before
     other = planned("sampling.interleave=random", "sampling.order=specific_to_general")
     assert other.index["order"] == "specific_to_general"
+
+
+def test_a_phases_clip_holds_for_domains_with_a_clip_of_their_own(planned):
+    got = planned("sources.0.clip=8", "phases=[{budget: {epochs: 0.9}, clip: 1}, {budget: {epochs: 0.3}, clip: 3}]")
+    first = [row for s in got.index["shards"] if s["file"].startswith("phase-00") for row in read(got, s)]
+    assert max(row["repetition"] for row in first) == 0
+    assert max(row["repetition"] for row in got.rows) <= 2
 
 
 @pytest.mark.parametrize(

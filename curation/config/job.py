@@ -195,21 +195,13 @@ class Job(Section):
                 raise ValueError(f"keep_columns of domain {source.domain!r} names a column twice")
 
     def _check_sampling(self) -> None:
-        sampling, epochs = self.sampling, self.sampling.budget.epochs
-        most = max(self.clips(sampling.clip))
-        if not self.phases and epochs is not None and epochs > most:
-            raise ValueError(
-                f"sampling.budget.epochs is {epochs:g}, but sampling.clip lets no document be used more than "
-                f"{most} times: raise the clip or lower the budget"
-            )
-        orders = {sampling.order, *(phase.order for phase in self.phases)}
-        weights = self.strategies
+        sampling, clusters = self.sampling, self.clustering.clusters
         if not self.quality.given:
             reader = (
                 "sampling.order is curriculum"
-                if "curriculum" in orders
+                if "curriculum" in self.orders
                 else "blending.weights is quality"
-                if "quality" in weights
+                if "quality" in self.strategies
                 else "sampling.prefer_quality is true"
                 if sampling.prefer_quality
                 else None
@@ -217,7 +209,7 @@ class Job(Section):
             if reader:
                 raise ValueError(f"{reader}, which needs quality.column, quality.expression or quality.scorer")
         if sampling.interleave == "random":
-            if orders - {None, "general_to_specific", "specific_to_general"}:
+            if self.orders - {"general_to_specific", "specific_to_general"}:
                 raise ValueError(
                     "sampling.interleave is random, which is for the orders general_to_specific and specific_to_general"
                 )
@@ -227,17 +219,47 @@ class Job(Section):
                 )
             if sampling.min_cluster_share or sampling.max_cluster_share < 1:
                 raise ValueError("sampling.interleave is random, which keeps to no cluster share")
+        if sampling.max_cluster_share * clusters < 1:
+            raise ValueError(f"sampling.max_cluster_share: {clusters} clusters need at least {1 / clusters:.4g} each")
+        out = {exclusion.domain for exclusion in sampling.exclude if exclusion.cluster is None}
         for number, exclusion in enumerate(sampling.exclude):
             if exclusion.domain is not None and exclusion.domain not in self.domains:
                 raise ValueError(f"sampling.exclude.{number}.domain: there is no domain {exclusion.domain!r}")
+            if exclusion.cluster is not None and exclusion.cluster >= clusters:
+                raise ValueError(f"sampling.exclude.{number}.cluster: the last cluster is {clusters - 1}")
+        if not set(self.domains) - out:
+            raise ValueError("sampling.exclude leaves out every domain")
 
     def _check_phases(self) -> None:
+        if not self.phases:
+            self._check_epochs(
+                "sampling.budget.epochs", self.sampling.budget.epochs, "sampling.clip", self.sampling.clip
+            )
+        out = {exclusion.domain for exclusion in self.sampling.exclude if exclusion.cluster is None}
         for number, phase in enumerate(self.phases):
-            for domain in phase.weights if isinstance(phase.weights, dict) else ():
+            where = f"phases.{number}"
+            key = "sampling.clip" if phase.clip is None else f"{where}.clip"
+            self._check_epochs(f"{where}.budget.epochs", phase.budget.epochs, key, phase.clip or self.sampling.clip)
+            if not isinstance(phase.weights, dict):
+                continue
+            for domain in phase.weights:
                 if domain not in self.domains:
-                    raise ValueError(f"phases.{number}.weights: there is no domain {domain!r}")
-            if isinstance(phase.weights, dict) and not any(phase.weights.values()):
-                raise ValueError(f"phases.{number}.weights: no domain has a weight above 0")
+                    raise ValueError(f"{where}.weights: there is no domain {domain!r}")
+            if not any(weight for domain, weight in phase.weights.items() if domain not in out):
+                raise ValueError(f"{where}.weights: no domain that may be drawn has a weight above 0")
+
+    def _check_epochs(self, budget_key: str, epochs: float | None, clip_key: str, clip: int) -> None:
+        most = max(self.clips(clip))
+        if epochs is not None and epochs > most:
+            raise ValueError(
+                f"{budget_key} is {epochs:g}, but {clip_key} lets no document be used more than {most} times: raise "
+                "the clip or lower the budget"
+            )
+
+    @property
+    def orders(self) -> set[str]:
+        """The orders that are asked for, by the phases if there are any."""
+        return {phase.order or self.sampling.order for phase in self.phases} or {self.sampling.order}
 
     @property
     def domains(self) -> list[str]:

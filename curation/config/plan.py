@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -20,16 +21,27 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 NO_CLIP = 10_000
 
-#: What `sampling.method` stands for: values of keys of `sampling` and `blending` that the job file does not give.
+_FREE = {"weights": "none"}
+
+#: What `sampling.method` stands for: values of keys of `sampling` and `blending`.
 #: random: the corpus as it is. uniform: even clusters, repeated without limit. unimax: even domains, each repeated
 #: no more than the clip (Chung et al. 2023, arXiv 2304.09151). temperature: domains by a root of their size
 #: (Conneau et al. 2020, arXiv 1911.02116).
 METHODS: dict[str, dict[str, dict[str, Any]]] = {
-    "cluster_clip": {"sampling": {"cluster_exponent": 0.0, "clip": 5, "order": "general_to_specific"}},
-    "random": {"sampling": {"cluster_exponent": 1.0, "clip": NO_CLIP, "order": "shuffled"}},
-    "uniform": {"sampling": {"cluster_exponent": 0.0, "clip": NO_CLIP, "order": "stationary"}},
-    "general_to_specific": {"sampling": {"cluster_exponent": 0.0, "clip": 1, "order": "general_to_specific"}},
-    "specific_to_general": {"sampling": {"cluster_exponent": 0.0, "clip": 1, "order": "specific_to_general"}},
+    "cluster_clip": {
+        "sampling": {"cluster_exponent": 0.0, "clip": 5, "order": "general_to_specific"},
+        "blending": _FREE,
+    },
+    "random": {"sampling": {"cluster_exponent": 1.0, "clip": NO_CLIP, "order": "shuffled"}, "blending": _FREE},
+    "uniform": {"sampling": {"cluster_exponent": 0.0, "clip": NO_CLIP, "order": "stationary"}, "blending": _FREE},
+    "general_to_specific": {
+        "sampling": {"cluster_exponent": 0.0, "clip": 1, "order": "general_to_specific"},
+        "blending": _FREE,
+    },
+    "specific_to_general": {
+        "sampling": {"cluster_exponent": 0.0, "clip": 1, "order": "specific_to_general"},
+        "blending": _FREE,
+    },
     "unimax": {
         "sampling": {"cluster_exponent": 1.0, "clip": 5, "order": "shuffled"},
         "blending": {"weights": "even", "when_short": "hold_budget"},
@@ -44,7 +56,7 @@ METHODS: dict[str, dict[str, dict[str, Any]]] = {
 class Budget(Section):
     """How much is drawn: one of the two."""
 
-    epochs: Positive | None = None
+    epochs: Annotated[float, Field(gt=0, le=NO_CLIP)] | None = None
     """Tokens to draw, as a multiple of those that may be drawn: without copies and what is excluded."""
     tokens: Count | None = None
     """Tokens to draw."""
@@ -77,7 +89,8 @@ class Sampling(Section):
     """How often each document is drawn, and in which order."""
 
     method: Method = "cluster_clip"
-    """Sets cluster_exponent, clip, order and blending.weights, where the job file does not: see the README."""
+    """Sets cluster_exponent, clip, order and blending.weights where the job file does not. `--set sampling.method=...`
+    sets them in any case."""
     budget: Budget = Budget(epochs=1.0)
     """How many tokens are drawn. Not read when there are phases."""
     cluster_exponent: Share = 0.0
@@ -147,7 +160,8 @@ class Blending(Section):
 
 
 class Curve(Section):
-    """f, what a quality is worth."""
+    """f, what a quality is worth. Where documents are drawn by quality, those of f = 0 are not drawn, and the others of
+    a cell in proportion to f, so that the cell gives its target: C cancels out."""
 
     kind: Literal["identity", "threshold", "power", "dolma3"] = "identity"
     """identity: q. threshold: 1 from `threshold` on, else 0. power: q ** `power`. dolma3: over the percentile x,
@@ -159,7 +173,7 @@ class Curve(Section):
     cut: Annotated[float, Field(ge=0, lt=0.95)] = 0.4
     """Of `dolma3`: this share of the tokens, the worst, is not drawn."""
     most: Positive = 7.0
-    """Of `dolma3`: the best 5 % are drawn no more than so often, on the mean."""
+    """Of `dolma3`: the mean of f over the best 5 %, at most."""
     rate: Annotated[float, Field(ge=0, le=100)] | None = None
     """Of `dolma3`. Default: the steepest that `most` allows."""
 
@@ -185,8 +199,10 @@ class Quality(Section):
 
     @model_validator(mode="after")
     def _one_origin_and_a_range(self) -> Quality:
-        if not self.scale[0] < self.scale[1]:
-            raise ValueError("scale must be [worst, best] with worst < best")
+        if not -inf < self.scale[0] < self.scale[1] < inf:
+            raise ValueError("scale must be [worst, best] with worst < best, both finite")
+        if self.scorer and self.scale != (0.0, 1.0):
+            raise ValueError("scale is of column and expression; a scorer gives 0 to 1")
         if sum(origin is not None for origin in (self.column, self.expression, self.scorer)) > 1:
             raise ValueError("give one of column, expression and scorer")
         return self
@@ -212,7 +228,8 @@ class Phase(Section):
     budget: Budget
     """How many tokens are drawn."""
     clip: Clip | None = None
-    """Most times that any document is used in this phase and those before it together."""
+    """Most times that any document is used in this phase and those before it together, also where `sources[].clip` is
+    higher."""
     order: Order | None = None
     """Order of the draws."""
     cluster_exponent: Share | None = None

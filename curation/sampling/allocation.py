@@ -69,6 +69,7 @@ def allocate(
     budget_key: str = "sampling.budget",
     clip_keys: list[str] | None = None,
     room: NDArray[np.int64] | None = None,
+    used: NDArray[np.int64] | None = None,
     min_share: float = 0.0,
     max_share: float = 1.0,
 ) -> Allocation:
@@ -86,6 +87,7 @@ def allocate(
         budget_key: key of the job file that the budget comes from, for messages.
         clip_keys: D keys that the clips come from; None: sampling.clip.
         room: int64[C, D], the most tokens that each cell can give, at most clip * cell_tokens. None: all of these.
+        used: int64[D], tokens that were drawn before `room` was left, for messages.
         min_share: least share of what is drawn that each cluster with tokens gets, as far as it can give it.
         max_share: largest share.
 
@@ -109,7 +111,8 @@ def allocate(
     whole = cell_tokens * clips
     reach = (whole if room is None else room).sum(axis=0)
     keys = clip_keys or ["sampling.clip"] * n_domains
-    supply = Supply(cell_tokens.sum(axis=0), reach, clips, domain_names, keys, budget_key)
+    before = np.zeros(n_domains, np.int64) if used is None else used
+    supply = Supply(cell_tokens.sum(axis=0), reach, clips, before, domain_names, keys, budget_key)
     caps = (whole if room is None else room).astype(np.float64)
     # One total for all, or one for each domain.
     totals = (
@@ -119,7 +122,7 @@ def allocate(
     )
     if min_share > 0 or max_share < 1:
         drawn = float(totals.sum())
-        pace = bounded_paces(share, caps, totals, min_share * drawn, max_share * drawn)
+        pace = bounded_paces(share, caps, totals, min_share * drawn, max_share * drawn, domain_names)
         target = fill(pace, caps, 1.0)
     else:
         # Where one total is for all, so is one level.
@@ -148,6 +151,7 @@ class Supply:
     tokens: NDArray[np.int64]
     room: NDArray[np.int64]
     clips: NDArray[np.int64]
+    used: NDArray[np.int64]
     names: list[str]
     clip_keys: list[str]
     budget_key: str
@@ -155,7 +159,8 @@ class Supply:
     def of(self, domains: NDArray[np.intp]) -> Supply:
         """The same of some domains."""
         names, keys = ([every[d] for d in domains] for every in (self.names, self.clip_keys))
-        return Supply(self.tokens[domains], self.room[domains], self.clips[domains], names, keys, self.budget_key)
+        arrays = (self.tokens[domains], self.room[domains], self.clips[domains], self.used[domains])
+        return Supply(*arrays, names, keys, self.budget_key)
 
     def clip_names(self) -> str:
         """The keys of the clips, each once."""
@@ -165,10 +170,6 @@ class Supply:
         """The clips, in words."""
         found = sorted(set(self.clips.tolist()))
         return f"{self.clip_names()} " + (f"{found[0]}" if len(found) == 1 else f"({found[0]} to {found[-1]})")
-
-    def spent(self) -> NDArray[np.int64]:
-        """What the phases before took of the clip's allowance."""
-        return self.tokens * self.clips - self.room
 
 
 def _normalised(weights: NDArray[np.float64], domain_tokens: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -214,18 +215,19 @@ def _reachable(budget: float, supply: Supply) -> float:
     """The budget; refuses one that the clip can't meet."""
     room, tokens = int(supply.room.sum()), int(supply.tokens.sum())
     if budget > room * (1 + ROUNDING):
-        left = ", after the phases before," if supply.spent().any() else ""
+        left = ", after the phases before," if supply.used.any() else ""
+        lower = f"lower {supply.budget_key} to that, or " if room else ""
         raise JobError(
             f"{supply.budget_key} asks for {ceil(budget):,} tokens, but there are {tokens:,}, and "
-            f"{supply.limit()}{left} lets {room:,} be drawn: lower {supply.budget_key} to that, or raise "
-            f"{supply.clip_names()} to {_smallest_clip(budget, supply)}"
+            f"{supply.limit()}{left} lets {room:,} be drawn: {lower}raise {supply.clip_names()} to "
+            f"{_smallest_clip(budget, supply)}"
         )
     return budget
 
 
 def _smallest_clip(asked: float, supply: Supply) -> int:
     """The smallest one clip at which all domains together can supply what is asked, rounding of floats forgiven."""
-    tokens, spent = supply.tokens, supply.spent()
+    tokens, spent = supply.tokens, supply.used
     least = asked / (1 + ROUNDING)
     low = 0
     high = ceil((asked + float(spent.sum())) / float(tokens.sum())) + ceil(float((spent / np.maximum(tokens, 1)).max()))

@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.errors import JobError
+from curation.errors import JobError, RunError
 from curation.sampling.water_filling import ROUNDING, breakpoints, fill
 
-#: Rounds of the alternation, and the relative error of a domain's total at which it stops.
-ROUNDS, CLOSE = 20_000, 1e-10
-#: Factors of rows beyond this are on their way to infinity: the conditions exclude each other.
-RUNAWAY = 1e50
+#: Rounds of the alternation, the relative error of a domain's total at which it stops, and the one that will do at
+#: the end: conditions that can just be met are approached slowly.
+ROUNDS, CLOSE, CLOSE_ENOUGH = 5_000, 1e-10, 1e-4
 
 Table = NDArray[np.float64]
 
@@ -39,6 +38,7 @@ def bounded_paces(
     totals: NDArray[np.float64],
     low: float,
     high: float,
+    names: list[str],
 ) -> Table:
     """What each cell would get without its own cap; `fill` of it and the caps is the allocation.
 
@@ -48,6 +48,7 @@ def bounded_paces(
         totals: float64[D], what each domain gives; or float64[1]: what all give together.
         low: tokens that a cluster gives at least. One that can't give so many gives all it has.
         high: tokens that a cluster gives at most.
+        names: D names of the domains, for messages.
 
     Returns:
         float64[C, D]: row_c * level_d * p_cd.
@@ -61,6 +62,7 @@ def bounded_paces(
     _check(reach, floor, high, float(totals.sum()))
     if len(totals) == 1:
         return _one_level(preference, caps, float(totals[0]), floor, high)
+    _check_feasible(usable, totals, floor, high, names)
     return _alternate(preference, caps, totals, floor, high)
 
 
@@ -101,7 +103,7 @@ def _check(reach: NDArray[np.float64], floor: NDArray[np.float64], high: float, 
     if total > most * (1 + ROUNDING):
         raise JobError(
             f"sampling.max_cluster_share lets the {np.count_nonzero(reach)} clusters give {most:,.0f} tokens within "
-            f"the clip, and {total:,.0f} are to be drawn: raise it, raise sampling.clip or lower the budget"
+            f"the clip, and {total:,.0f} are to be drawn: raise it, or raise sampling.clip"
         )
     least = float(floor.sum())
     if least > total * (1 + ROUNDING):
@@ -173,12 +175,41 @@ def _alternate(
         error = np.abs(fill(paces, caps, 1.0).sum(axis=0) - totals) / wanted
         if error.max(initial=0.0) < CLOSE:
             return paces
-        if not 1 / RUNAWAY < row.min() <= row.max() < RUNAWAY:
-            break
-    worst = int(np.argmax(error))
+    if error.max() < CLOSE_ENOUGH:
+        return paces
+    raise RunError(f"the shares of the clusters could not be brought in line with the domains' ({error.max():.1e} off)")
+
+
+def _check_feasible(
+    usable: Table, totals: NDArray[np.float64], floor: NDArray[np.float64], high: float, names: list[str]
+) -> None:
+    """Refuses bounds that leave no way to draw the domains' totals: a linear programme without an objective."""
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array, vstack
+
+    at = np.argwhere(usable > 0)
+    scale = totals.sum()
+    cells = np.arange(len(at))
+    ones = np.ones(len(at))
+    rows = coo_array((ones, (at[:, 0], cells)), shape=(len(usable), len(at)))
+    columns = coo_array((ones, (at[:, 1], cells)), shape=(len(totals), len(at)))
+    upper = np.concatenate([np.full(len(usable), high), -floor * (1 - ROUNDING)]) / scale
+    found = linprog(
+        np.zeros(len(at)),
+        A_ub=vstack([rows, -rows]),
+        b_ub=upper,
+        A_eq=columns,
+        b_eq=totals / scale,
+        bounds=np.column_stack([np.zeros(len(at)), usable[usable > 0] / scale]),
+    )
+    if found.status != 2:
+        return
+    short = totals - np.minimum(usable, high).sum(axis=0)
+    worst = int(np.argmax(short / np.maximum(totals, 1e-300)))
+    told = f"; domain {names[worst]!r} lies in too few clusters" if short[worst] > 0 else ""
     raise JobError(
-        "sampling.min_cluster_share and max_cluster_share leave no way to draw the domains in their weights "
-        f"(domain number {worst} misses its total by {error[worst]:.1%}): widen them, or set blending.weights: none"
+        "sampling.min_cluster_share and max_cluster_share leave no way to draw the domains in their weights"
+        f"{told}: widen them, or set blending.weights: none"
     )
 
 

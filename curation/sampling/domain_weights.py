@@ -46,6 +46,8 @@ def formula_weights(
         >>> formula_weights("temperature", np.array([100, 900, 0]), np.ones(3), temperature=2.0).tolist()
         [0.25, 0.75, 0.0]
     """
+    if strategy not in FORMULAS:
+        raise ValueError(f"there is no strategy {strategy!r}")
     if strategy == "quality" and quality_means is None:
         raise ValueError("weights by quality need the mean quality of each domain")
     relative = domain_tokens / max(int(domain_tokens.max(initial=0)), 1)
@@ -54,9 +56,7 @@ def formula_weights(
         "proportional": importance,
         "temperature": relative ** (1.0 / temperature),
         "quality": importance * (quality_means if quality_means is not None else 0.0),
-    }.get(strategy)
-    if weights is None:
-        raise ValueError(f"there is no strategy {strategy!r}")
+    }[strategy]
     present = np.where(domain_tokens > 0, weights, 0.0)
     if not present.any():
         raise JobError(

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 BLOCK = 1 << 21
 #: Documents a block of cells, about; cells in one, at most: what leaves `order_by` bits enough.
 CELL_BLOCK, MOST_CELLS = 1 << 17, 1 << 12
+#: Bits of a packed sort key that may be taken by what is not chance.
+MOST_BITS = 50
 
 
 def blocks(length: int) -> Iterator[slice]:
@@ -67,10 +69,10 @@ def order_by(fields: list[NDArray[Any]], random: NDArray[np.uint64]) -> NDArray[
 
     Everything is packed into 64 bits, with the index at the end, and the values are sorted: several times faster than
     sorting indices. The random number gets the bits that the others leave, mostly some 40; should two be equal, the
-    lower index comes first.
+    lower index comes first. Where less than 14 bits would be left, indices are sorted after all.
 
     Args:
-        fields: integers[n] each, not negative, the most important first; together with the bits of n at most 50 bits.
+        fields: integers[n] each, not negative, the most important first.
         random: uint64[n].
 
     Returns:
@@ -86,10 +88,10 @@ def order_by(fields: list[NDArray[Any]], random: NDArray[np.uint64]) -> NDArray[
     for values in fields:
         bits = int(values.max(initial=0)).bit_length()
         used += bits
+        if used + place_bits > MOST_BITS:
+            return np.lexsort((random, *fields[::-1]))
         if bits:
             packed |= values.astype(np.uint64) << np.uint64(64 - used)
-    if used + place_bits > 50:
-        raise ValueError(f"{used + place_bits} bits leave no room for chance")
     packed |= random >> np.uint64(used + place_bits) << np.uint64(place_bits)
     packed |= np.arange(len(random), dtype=np.uint64)
     packed.sort()

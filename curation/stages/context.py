@@ -43,6 +43,8 @@ class Stage:
         settings: the part of the job that its result depends on, JSON-able.
         work: does what is not done yet and returns everything that is there at the end.
         recheck: looks, when the stage is done, whether what it read from outside the run is still the same.
+        precheck: looks, before any stage works and where this one never was done, whether what it will need from
+            outside is there.
     """
 
     name: str
@@ -51,3 +53,4 @@ class Stage:
     settings: Callable[[Job], Any]
     work: Callable[[Run], Result]
     recheck: Callable[[Run], None] | None = None
+    precheck: Callable[[Run], None] | None = None

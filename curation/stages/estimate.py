@@ -30,10 +30,12 @@ from curation.sources.count import count_file, count_range
 from curation.sources.find import InputFile, find_all
 from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Split
-from curation.stages.documents import text_hash
+from curation.stages.documents import EXCERPT_CHARACTERS, EXCERPTS, text_hash
 from curation.stages.encoder import FIT_DOCUMENTS
 from curation.stages.phases import phases_of
 from curation.stages.sources import number_key
+from curation.text.features import profile
+from curation.text.heuristics import heuristic_quality
 
 #: Bytes read of a file, files read of a domain, and documents encoded.
 SAMPLE_BYTES, SAMPLE_FILES, ENCODED = 1 << 20, 4, 256
@@ -160,6 +162,8 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
     text = sum(domain.text_bytes for domain in domains)
     scale = documents / max(1, len(texts))
     describing = _seconds(lambda: [text_hash(value) for value in texts]) * 2  # and reading, about as long again
+    if job.quality.scorer == "heuristics":
+        describing += _seconds(lambda: heuristic_quality(pa.array(texts, pa.large_string())))
     encoder, fitting = _encoder(job, texts, documents)
     chosen = texts[:: max(1, len(texts) // ENCODED)][:ENCODED]
     encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
@@ -173,6 +177,11 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
         text * request.budget.epochs if request.budget.epochs else float(request.budget.tokens or 0) * token
         for request in phases_of(job)
     )
+    profiles = []
+    if "auto" in job.strategies:
+        measured = min(documents, EXCERPTS)
+        measuring = _seconds(lambda: profile([value[:EXCERPT_CHARACTERS] for value in chosen])) / max(1, len(chosen))
+        profiles = [("profiles", measuring * measured / cpus, 0, f"features of {short(measured)} texts")]
     plain = [
         ("sources", size / SCAN_RATE / cpus, 0, "count rows"),
         ("documents", describing * scale / cpus, 60 * documents, "tokens, hashes"),
@@ -181,6 +190,7 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
         ("embeddings", encoding * documents / threads, 2 * dimensions * documents, f"{dimensions} dimensions"),
         ("centroids", product * rows * iterations / cpus, 0, f"{clusters:.0f} clusters, about {iterations} iterations"),
         ("assignments", 2 * product * documents / cpus, 16 * documents, ""),
+        *profiles,
         ("plan", 1e-6 * documents, 12 * documents, "one CPU"),
         ("shards", drawn / WRITE_RATE / cpus, ZSTD_SHARE * drawn, f"and {short(LZ4_SHARE * drawn)}B while it runs"),
     ]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.config import Budget, Job, Phase
+from curation.config.plan import NO_CLIP
 from curation.errors import JobError
 from curation.sampling.allocation import Allocation, WhenShort, allocate
 from curation.sampling.auto_weights import FeatureTable, Reason, cover, match
@@ -62,6 +63,16 @@ class Weighing:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What earlier phases drew."""
+
+    room: NDArray[np.int64]
+    """int64[C, D]: tokens that each cell can still give within the clip."""
+    tokens: NDArray[np.int64]
+    """int64[D]: tokens drawn from each domain."""
+
+
+@dataclass(frozen=True)
 class Decision:
     """What a phase gives."""
 
@@ -96,7 +107,8 @@ def phases_of(job: Job) -> list[PhaseRequest]:
                 number=number,
                 folder=(f"phase-{number:02}" + (f"-{phase.name}" if phase.name else "")) if job.phases else "",
                 budget=phase.budget,
-                clips=np.array(job.clips(clip), np.int64),
+                # A phase's own clip is for all; `sampling.clip` is for the domains that have none of their own.
+                clips=np.minimum(job.clips(clip), phase.clip or NO_CLIP),
                 exponent=sampling.cluster_exponent if phase.cluster_exponent is None else phase.cluster_exponent,
                 order=phase.order or sampling.order,
                 weights=weights,
@@ -112,6 +124,9 @@ def phases_of(job: Job) -> list[PhaseRequest]:
 def _clip_keys(job: Job, section: str) -> list[str]:
     """The key that each domain's clip comes from."""
     own = {source.domain: f"sources.{index}.clip" for index, source in enumerate(job.sources) if source.clip}
+    if section != "sampling":  # the lower of the two holds
+        limit = job.phases[int(section.partition(".")[2])].clip or 0
+        own = {source.domain: own[source.domain] for source in job.sources if (source.clip or limit) < limit}
     return [own.get(domain, f"{section}.clip") for domain in job.domains]
 
 
@@ -135,7 +150,8 @@ def decide(
     job: Job,
     request: PhaseRequest,
     cells: Cells,
-    room: NDArray[np.int64] | None,
+    drawable: NDArray[np.int64] | None,
+    spent: Spent | None,
     quality_means: NDArray[np.float64] | None,
     profiles: Profiles | None,
 ) -> Decision:
@@ -145,7 +161,8 @@ def decide(
         job: the job.
         request: the phase.
         cells: what there is.
-        room: int64[C, D], what earlier phases left within this one's clip; None in the first.
+        drawable: int64[C, D], tokens that may be drawn in this phase; None: all that are not left out.
+        spent: what earlier phases drew; None in the first.
         quality_means: float64[D], token-weighted mean of f(quality), where weights go by it.
         profiles: features of the domains, where weights are computed from them.
 
@@ -153,8 +170,8 @@ def decide(
         JobError: what the job asks for can't be drawn.
     """
     tokens = budget_tokens(request, cells)
-    open_tokens = cells.open_tokens
-    left = open_tokens * request.clips if room is None else room
+    open_tokens = cells.open_tokens if drawable is None else drawable
+    left = open_tokens * request.clips if spent is None else spent.room
     weighing = weigh(job, request, open_tokens.sum(axis=0), left.sum(axis=0) / tokens, quality_means, profiles)
     allocation = allocate(
         open_tokens,
@@ -166,7 +183,8 @@ def decide(
         domain_names=job.domains,
         budget_key=request.budget_key,
         clip_keys=request.clip_keys,
-        room=room,
+        room=None if spent is None else spent.room,
+        used=None if spent is None else spent.tokens,
         min_share=job.sampling.min_cluster_share,
         max_share=job.sampling.max_cluster_share,
     )
@@ -190,6 +208,8 @@ def weigh(
         wanted = np.where(domain_tokens > 0, own, 0.0)
         if not wanted.any():
             raise JobError(f"phases.{request.number}.weights: every domain with a weight above 0 is empty")
+        if wanted[wanted > 0].min() < 1e-12 * wanted.max():
+            raise JobError(f"phases.{request.number}.weights: one is less than a 10^-12 of another; give 0 instead")
         return Weighing("given", wanted / wanted.sum(), {"importance": own.tolist()})
     if strategy == "auto":
         assert profiles is not None, "the profiles are loaded when a phase needs them"
@@ -208,8 +228,13 @@ def _auto(job: Job, domain_tokens: NDArray[np.int64], most: NDArray[np.float64],
     present = np.flatnonzero(domain_tokens > 0)
     sizes = domain_tokens[present] / domain_tokens.sum()
     upper = np.minimum(job.blending.bounds.cap * sizes, np.minimum(most[present], 1.0))
-    if upper.sum() < 1:  # the budget is more than the clip allows, which `allocate` will say
-        upper = upper / upper.sum()
+    if most[present].sum() < 1:  # the budget is more than the clip allows, which `allocate` will say
+        return Weighing("auto", domain_tokens / domain_tokens.sum())
+    if upper.sum() < 1:
+        raise JobError(
+            f"blending.bounds.cap {job.blending.bounds.cap:g} lets the domains have {upper.sum():.1%} of the budget "
+            "within the clip: raise it, or raise the clip"
+        )
     lower = np.minimum(job.blending.bounds.floor * sizes, upper)
     whole = profiles.table
     table = FeatureTable(whole.names, whole.groups, whole.means[present], whole.errors[present])
@@ -218,7 +243,7 @@ def _auto(job: Job, domain_tokens: NDArray[np.int64], most: NDArray[np.float64],
     else:
         found = match(table, *profiles.reference, lower, upper, sizes)
     wanted = np.zeros(len(domain_tokens))
-    wanted[present] = found.weights
+    wanted[present] = np.round(found.weights, 9)  # the last bits of a solver differ from processor to processor
     names = [job.domains[d] for d in present]
     because = {
         "objective": found.objective,

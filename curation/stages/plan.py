@@ -10,6 +10,7 @@ same bytes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,16 @@ from curation.stages import plan_tables, workers
 from curation.stages.centroids import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.eligible import Cells, Eligible, cells_of, load_eligible
-from curation.stages.phases import Decision, PhaseRequest, PlannedPhase, Profiles, budget_tokens, decide, phases_of
+from curation.stages.phases import (
+    Decision,
+    PhaseRequest,
+    PlannedPhase,
+    Profiles,
+    Spent,
+    budget_tokens,
+    decide,
+    phases_of,
+)
 from curation.stages.profiles import load_profiles
 from curation.stages.splits import load_splits
 from curation.store import Store
@@ -39,7 +49,7 @@ def settings(job: Job) -> dict[str, Any]:
     by_quality = job.draws_by_quality or "quality" in strategies
     return {
         "sampling": job.sampling.model_dump(exclude={"method"}),
-        "blending": job.blending.model_dump(),
+        "blending": job.blending.model_dump(exclude=None if "auto" in strategies else {"reference", "bounds"}),
         "phases": [phase.model_dump() for phase in job.phases],
         "importance": job.importance if strategies & {"proportional", "quality"} else None,
         "clips": [source.clip for source in job.sources],
@@ -66,20 +76,32 @@ def work(run: Run) -> Result:
 def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
     """What the plan could not give as the job asked for it, in words."""
     found = []
+    if stats["without_quality"]:
+        found.append(
+            f"{stats['without_quality']} of {stats['documents']} documents have no quality; each counts as the mean of "
+            "its domain"
+        )
     for phase in stats["phases"]:
         where = f"{phase['folder']}: " if phase["folder"] else ""
-        if phase["tokens"] < 0.99 * phase["budget"]:
+        if phase["target"] < 0.99 * phase["budget"]:
             found.append(
-                f"{where}{phase['tokens']} tokens are drawn instead of {phase['budget']}: the ratios are held within "
-                "the clip"
+                f"{where}{phase['target']} tokens are to be drawn instead of {phase['budget']}: the ratios are held "
+                "within the clip"
             )
-        for domain, wanted, got in zip(
-            job.domains, phase["wanted_weights"] or [], phase["domain_weights"], strict=False
-        ):
-            if abs(got - wanted) > 0.01:
+        if abs(phase["tokens"] - phase["target"]) > 0.01 * phase["target"]:
+            found.append(f"{where}{phase['tokens']} tokens are drawn for {phase['target']}: documents are drawn whole")
+        shares = zip(job.domains, phase["wanted_weights"] or [], phase["target_weights"], strict=False)
+        for domain, wanted, target in shares:
+            if abs(target - wanted) > 0.01:
                 found.append(
-                    f"{where}domain {domain} gets {got:.1%} instead of {wanted:.1%}: the clip leaves no more of it, or "
-                    "of others"
+                    f"{where}domain {domain} gets {target:.1%} instead of {wanted:.1%}: the clip leaves no more of it, "
+                    "or of others"
+                )
+        for domain, target, got in zip(job.domains, phase["target_weights"], phase["domain_weights"], strict=True):
+            if abs(got - target) > 0.01:
+                found.append(
+                    f"{where}domain {domain} gets {got:.1%} instead of {target:.1%}: documents are drawn whole, and "
+                    "some are long beside the budget"
                 )
     return found
 
@@ -123,6 +145,7 @@ def make_plan(store: Store, job: Job) -> Result:
         "effective_tokens": round(seen.effective_tokens),
         "documents": seen.documents,
         "used_documents": seen.used_documents,
+        "without_quality": int(np.isnan(documents.quality).sum()) if documents.quality is not None else 0,
         "left_out_documents": int(cells.documents[cells.left_out >= 0].sum()),
         "repetitions": seen.repetitions.tolist(),
         "shards": shards.num_rows,
@@ -146,10 +169,12 @@ def _phase_stats(phase: PlannedPhase) -> dict[str, Any]:
         "folder": phase.request.folder,
         "order": phase.request.order,
         "budget": round(decision.budget),
+        "target": round(decision.allocation.total),
         "tokens": int(phase.realised.sum()),
         "draws": len(phase.drawn.document),
         "strategy": decision.weighing.strategy,
         "wanted_weights": None if wanted is None else wanted.tolist(),
+        "target_weights": decision.allocation.domain_weights.tolist(),
         "domain_weights": (by_domain / by_domain.sum()).tolist(),
     }
 
@@ -162,15 +187,12 @@ def draw_phases(
     phases: list[PlannedPhase] = []
     for request in phases_of(job):
         before = used if request.number else None
-        room = room_left(documents, cells, request, used) if request.number else None
-        values = quality_values(job, documents, cells, request)
-        means = None
-        if values is not None:
-            domain = documents.cell % len(job.domains)
-            means = domain_means(values, documents.tokens, domain, len(job.domains))
-        decision = decide(job, request, cells, room, means, profiles)
-        weights = values if request.by_quality else None
-        del values
+        judged = judge(job, documents, cells, request)
+        spent = spent_before(documents, cells, request, used, judged) if request.number else None
+        drawable, means = (judged.drawable, judged.means) if judged else (None, None)
+        decision = decide(job, request, cells, drawable, spent, means, profiles)
+        weights = judged.values if judged and request.by_quality else None
+        del judged
         drawn, counts = draw(job, documents, request, decision, weights, before)
         if not len(drawn.document):
             raise JobError(
@@ -185,22 +207,58 @@ def draw_phases(
     return phases, used
 
 
-def room_left(documents: Eligible, cells: Cells, request: PhaseRequest, used: NDArray[np.int16]) -> NDArray[np.int64]:
-    """int64[C, D]: tokens that each cell can still give within a phase's clip."""
-    clip = request.clips.astype(np.int16)
-    left = np.maximum(clip[documents.cell % len(clip)] - used, 0)
-    room = cell_totals(documents.cell, documents.tokens, cells.tokens.size, left)[1]
-    return np.where(cells.left_out < 0, room.reshape(cells.tokens.shape), 0)
+@dataclass(frozen=True)
+class Judgement:
+    """What the documents' qualities are worth in a phase."""
+
+    values: NDArray[np.float32]
+    """float32[n]: f(quality)."""
+    means: NDArray[np.float64]
+    """float64[D]: its token-weighted mean over the documents that are not left out."""
+    drawable: NDArray[np.int64] | None
+    """int64[C, D]: tokens of documents that are not left out and worth more than nothing, where draws go by quality."""
 
 
-def quality_values(job: Job, documents: Eligible, cells: Cells, request: PhaseRequest) -> NDArray[np.float32] | None:
-    """f(quality) of every document, float32[n], where a phase's weights or draws go by it."""
+def judge(job: Job, documents: Eligible, cells: Cells, request: PhaseRequest) -> Judgement | None:
+    """What the qualities are worth, where a phase's weights or draws go by it. Documents left out don't count.
+
+    Raises:
+        JobError: no document has a quality.
+    """
     if documents.quality is None or not (request.by_quality or request.weights == "quality"):
         return None
     epochs = budget_tokens(request, cells) / float(cells.open_tokens.sum())
-    domains = len(job.domains)
-    curve = Curve(**job.quality.curve.model_dump())
-    return curve_values(documents.quality, documents.tokens, curve, epochs, documents.cell % domains, domains)
+    domains, domain = len(job.domains), documents.cell % len(job.domains)
+    tokens, quality = documents.tokens, documents.quality
+    is_out = cells.left_out.ravel() >= 0
+    if is_out.any():
+        tokens = np.where(is_out[documents.cell], 0, tokens)
+        quality = np.where(is_out[documents.cell], np.float32(np.nan), quality)
+    if np.isnan(quality).all():
+        origin = job.quality.column or job.quality.expression or job.quality.scorer
+        raise JobError(f"quality: no document has one ({origin}); is the column a number, and its name spelt right?")
+    values = curve_values(quality, tokens, Curve(**job.quality.curve.model_dump()), epochs, domain, domains)
+    drawable = None
+    if request.by_quality:
+        worthy = cell_totals(documents.cell, tokens, cells.tokens.size, (values > 0).astype(np.int16))[1]
+        drawable = worthy.reshape(cells.tokens.shape)
+        if not drawable.any():
+            raise JobError("quality.curve gives 0 to every document; there is nothing to draw")
+    return Judgement(values, domain_means(values, tokens, domain, domains), drawable)
+
+
+def spent_before(
+    documents: Eligible, cells: Cells, request: PhaseRequest, used: NDArray[np.int16], judged: Judgement | None
+) -> Spent:
+    """What earlier phases drew, and what they left within this one's clip."""
+    clip = request.clips.astype(np.int16)
+    left = np.maximum(clip[documents.cell % len(clip)] - used, 0)
+    if judged and request.by_quality:
+        left[judged.values <= 0] = 0
+    size = cells.tokens.size
+    room = cell_totals(documents.cell, documents.tokens, size, left)[1].reshape(cells.tokens.shape)
+    tokens = cell_totals(documents.cell, documents.tokens, size, used)[1].reshape(cells.tokens.shape)
+    return Spent(np.where(cells.left_out < 0, room, 0), tokens.sum(axis=0))
 
 
 def draw(

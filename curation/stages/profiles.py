@@ -7,6 +7,8 @@ in the order of the splits, so the tasks can't matter. Does nothing unless `blen
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import pyarrow as pa
 
 from curation import tables
 from curation.config import Job, Source
-from curation.errors import InputError, JobError
+from curation.errors import CurationError, InputError
 from curation.sampling.auto_weights import FeatureTable
 from curation.sources.find import InputFile, find_files
 from curation.stages.context import Result, Run, Stage
@@ -76,12 +78,18 @@ def recheck(run: Run) -> None:
     marker = run.store.marker("profiles")
     if marker and "reference" in marker.stats and marker.stats["reference"] != files_digest(reference_files(run.job)):
         raise InputError(
-            "blending.reference: its files changed since this run measured them; put them back, or start over with "
-            "another run_dir"
+            "blending.reference: its files changed since this run measured them; put them back, or remove "
+            f"{run.store.root}/profiles to measure them anew"
         )
 
 
-STAGE = Stage("profiles", ("profiles",), ("documents.texts", "duplicates"), settings, work, recheck)
+def precheck(run: Run) -> None:
+    """The reference corpus can be read: told before hours of work, not after."""
+    if settings(run.job) is not None and run.job.blending.reference:
+        measure_reference(reference_files(run.job)[:1], run.job.blending.reference.text_column)
+
+
+STAGE = Stage("profiles", ("profiles",), ("documents", "duplicates"), settings, work, recheck, precheck)
 
 
 def measure_splits(splits: list[int], store: Store) -> list[tuple[int, Profile]]:
@@ -101,10 +109,8 @@ def reference_files(job: Job) -> list[InputFile]:
     reference = job.blending.reference
     assert reference is not None, "only asked for where there is one"
     source = Source(domain="reference", path=reference.path, text_column=reference.text_column)
-    try:
+    with _naming_the_reference():
         files = find_files(source, 0)
-    except JobError as error:
-        raise JobError(str(error).replace("sources.0", "blending.reference")) from error
     chosen = sorted({round(place) for place in np.linspace(0, len(files) - 1, REFERENCE_FILES)})
     return [files[index] for index in chosen]
 
@@ -119,11 +125,23 @@ def measure_reference(files: list[InputFile], text_column: str) -> Profile:
     source = Source(domain="reference", path=[file.path for file in files], text_column=text_column)
     measured = _sum([])
     for file in files:
-        texts = read_sample(source, file).texts[:REFERENCE_TEXTS]
+        with _naming_the_reference():
+            texts = read_sample(source, file).texts[:REFERENCE_TEXTS]
         measured = measured + profile([text[:EXCERPT_CHARACTERS] for text in texts])
     if not measured.documents.any():
-        raise InputError("blending.reference: there is no text in its files")
+        raise InputError(
+            f"blending.reference: there is no text under {text_column!r} in {files[0].path}: see its text_column"
+        )
     return measured
+
+
+@contextmanager
+def _naming_the_reference() -> Iterator[None]:
+    """Puts the reference's key into messages about a source."""
+    try:
+        yield
+    except CurationError as error:
+        raise type(error)(str(error).replace("sources.0", "blending.reference")) from error
 
 
 def _sum(profiles: list[Profile]) -> Profile:

@@ -41,13 +41,12 @@ from curation.report.sweep_text import Figures, Row, Sweep
 from curation.sampling.balance import effective_number, effective_tokens, gini
 from curation.sampling.cells import cell_of, cell_totals
 from curation.sampling.copies import copies
-from curation.sampling.quality import domain_means
 from curation.stages import centroids, profiles
 from curation.stages.context import Stage
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
-from curation.stages.phases import Decision, PhaseRequest, Profiles, decide, phases_of
-from curation.stages.plan import phase_seed, quality_values, room_left
+from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
+from curation.stages.plan import judge, phase_seed, spent_before
 from curation.stages.splits import load_splits, part_name
 from curation.stages.verify import Fingerprint
 from curation.store import Marker, Store
@@ -258,8 +257,11 @@ def _by_cells(job: Job, seen: Clustered, cells: Cells, measured: Profiles | None
     decisions: list[Decision] = []
     drawn = np.zeros(cells.tokens.shape)
     for request in phases_of(job):
-        left = np.rint(np.maximum(cells.open_tokens * request.clips - drawn, 0)).astype(np.int64)
-        decisions.append(_decide(job, request, seen, cells, left, measured)[0])
+        room = np.rint(np.maximum(cells.open_tokens * request.clips - drawn, 0)).astype(np.int64)
+        spent = Spent(room, np.rint(drawn.sum(axis=0)).astype(np.int64)) if request.number else None
+        judged = judge(job, seen.documents, cells, request)
+        means = judged.means if judged else None
+        decisions.append(decide(job, request, cells, None, spent, means, measured))
         drawn += decisions[-1].allocation.target
     return decisions, float(np.minimum(cells.tokens, drawn).sum())
 
@@ -269,30 +271,25 @@ def _by_documents(job: Job, seen: Clustered, cells: Cells, measured: Profiles | 
     documents, decisions = seen.documents, []
     used = np.zeros(len(documents.doc_id), np.int16)
     for request in phases_of(job):
-        left = room_left(documents, cells, request, used)
-        room = np.rint(left * seen.scale).astype(np.int64)
-        decision, values = _decide(job, request, seen, cells, room, measured)
+        judged = judge(job, documents, cells, request)
+        left = spent_before(documents, cells, request, used, judged)
+        scaled = Spent(
+            np.rint(left.room * seen.scale).astype(np.int64), np.rint(left.tokens * seen.scale).astype(np.int64)
+        )
+        drawable, means = (judged.drawable, judged.means) if judged else (None, None)
+        if drawable is not None:
+            drawable = np.rint(drawable * seen.scale).astype(np.int64)
+        decision = decide(job, request, cells, drawable, scaled if request.number else None, means, measured)
         decisions.append(decision)
         used += copies(
             documents.doc_id,
             documents.cell,
             documents.tokens,
-            np.minimum(decision.allocation.target / seen.scale, left),
+            np.minimum(decision.allocation.target / seen.scale, left.room),
             request.clips,
             phase_seed(job.seed, request.number),
-            quality=values if request.by_quality else None,
+            quality=judged.values if judged and request.by_quality else None,
             used=used if request.number else None,
         )
     unique = cell_totals(documents.cell, documents.tokens, cells.tokens.size, np.minimum(used, 1))[1]
     return decisions, float(unique.reshape(cells.tokens.shape).sum(axis=0) @ seen.scale)
-
-
-def _decide(
-    job: Job, request: PhaseRequest, seen: Clustered, cells: Cells, room: NDArray[np.int64], measured: Profiles | None
-) -> tuple[Decision, NDArray[np.float32] | None]:
-    """What is decided for a phase, and f(quality) of the documents where it is read."""
-    documents, domains = seen.documents, len(job.domains)
-    values = quality_values(job, documents, cells, request)
-    domain = documents.cell % domains
-    means = None if values is None else domain_means(values, documents.tokens, domain, domains)
-    return decide(job, request, cells, room if request.number else None, means, measured), values

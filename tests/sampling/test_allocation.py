@@ -246,6 +246,12 @@ def test_messages_name_the_keys_of_phases_and_of_domains():
         JobError, match=r"^phases\.1\.budget asks for 50.*phases\.1\.clip and sources\.1\.clip 1 lets 20"
     ):
         one(budget=50, **keys)
-    used = np.array([[0, 0], [9, 0]])  # nine of the second cell are left
+    left = {"room": np.array([[0, 0], [9, 0]]), "used": np.array([11, 0])}  # of 20 tokens 11 are used
     with pytest.raises(JobError, match=r"after the phases before, lets 9 be drawn.* to 2$"):
-        one(budget=15, room=used, domain_weights=np.array([1.0, 0.0]), **keys)
+        one(budget=15, **left, domain_weights=np.array([1.0, 0.0]), **keys)
+    much = {
+        "room": np.zeros((2, 2), np.int64),
+        "used": np.array([60, 0]),
+    }  # three epochs: clips of 2 and 3 give nothing
+    with pytest.raises(JobError, match=r"lets 0 be drawn: raise .* to 4$"):
+        one(budget=15, **much)

@@ -79,6 +79,18 @@ def keeps_lagranges_conditions(got, caps, *, by_domain, low, high):
         assert (own[by_cluster >= high * (1 - 1e-9)] <= level * (1 + 1e-8)).all()
 
 
+def totals_of(weights, caps, budget, when_short):
+    """The domains' totals by the definition of the policy, found by bisection."""
+    weights = weights / weights.sum()
+    if when_short == "hold_ratio":
+        return weights * min(budget, (caps / weights).min())
+    low, high = 0.0, (caps / weights).max()
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.minimum(caps, middle * weights).sum() < budget else (low, middle)
+    return np.minimum(caps, high * weights)
+
+
 def options(table, **more):
     domains = table.shape[1]
     defaults = {
@@ -111,7 +123,9 @@ def test_with_domain_weights(seed):
     weights = 10 ** rng.uniform(-1, 1, table.shape[1])
     short = ["hold_budget", "hold_ratio"][seed % 2]
     got = allocate(table, budget=budget, **options(table, clips=clips, domain_weights=weights, when_short=short))
-    is_projection(got, table * clips, domain_totals=got.target.sum(axis=0))
+    totals = totals_of(weights, (table * clips).sum(axis=0), budget, short)
+    assert got.target.sum(axis=0) == pytest.approx(totals, rel=1e-9)
+    is_projection(got, table * clips, domain_totals=totals)
 
 
 @pytest.mark.parametrize("seed", range(INSTANCES))
@@ -145,7 +159,7 @@ def test_with_floors_and_caps_of_clusters(seed, weighted):
     by_cluster = got.target.sum(axis=1)
     assert (by_cluster >= low * (1 - 1e-9)).all()
     assert (by_cluster <= high * (1 + 1e-9)).all()
-    totals = got.target.sum(axis=0) if weighted else None
+    totals = totals_of(weights, caps.sum(axis=0), budget, "hold_budget") if weighted else None
     is_projection(got, caps, domain_totals=totals, low=low, high=high)
 
 
@@ -158,12 +172,7 @@ def feasible(table, caps, budget, weights, bounds):
     if weights is None:
         conditions.append(cvxpy.sum(a) == budget)
     else:
-        free = allocate(
-            table,
-            budget=budget,
-            **options(table, clips=caps[0] * 0 + (caps // np.maximum(table, 1)).max(axis=0), domain_weights=weights),
-        )
-        conditions.append(cvxpy.sum(a, axis=0) == free.target.sum(axis=0))
+        conditions.append(cvxpy.sum(a, axis=0) == totals_of(weights, caps.sum(axis=0), budget, "hold_budget"))
     problem = cvxpy.Problem(cvxpy.Minimize(0), conditions)
     problem.solve(solver=cvxpy.HIGHS)
     return problem.status == "optimal"

@@ -157,7 +157,7 @@ def test_what_is_refused_is_a_row_and_the_sweep_goes_on(finished):
     [row] = swept(path, "blending.reference.path=/data/other.jsonl").rows
     assert row.message.startswith("weights are auto, and the run has not measured")
     rows = swept(path, "clustering.clusters=4,8", sets=["sampling.exclude=[{cluster: 6, reason: a}]"]).rows
-    assert rows[0].message.startswith("sampling.exclude.0.cluster: there is no cluster 6")
+    assert rows[0].message.startswith("sampling.exclude.0.cluster: the last cluster is 3")
     assert rows[1].figures is not None
 
 

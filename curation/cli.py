@@ -156,7 +156,7 @@ def swept_values(options: Sequence[str]) -> dict[str, list[str]]:
     Raises:
         JobError: an option is not written so or names a key that can't be swept, or there are too many combinations.
     """
-    from curation.job_file import parse_yaml
+    from curation.job_file import check_key, parse_yaml
 
     swept: dict[str, list[str]] = {}
     for option in options:
@@ -167,6 +167,7 @@ def swept_values(options: Sequence[str]) -> dict[str, list[str]]:
         if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in SWEPT):
             names = ", ".join(name + "*" * name.endswith(".") for name in SWEPT)
             raise JobError(f"--sweep {option}: {key} can't be swept; these keys can: {names}")
+        check_key(key, f"--sweep {option}")
         if key in swept:
             raise JobError(f"--sweep {option}: {key} is swept twice; give all its values at once")
         if any(isinstance(parse_yaml(value, f"--sweep {option}"), list | dict) for value in values):

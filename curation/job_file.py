@@ -124,6 +124,16 @@ def _fault(item: Any) -> str:
     return f"{key}: {message[0].lower()}{message[1:]} (it is {shown})"
 
 
+def check_key(key: str, where: str) -> None:
+    """Raises JobError where no key of a job file is written so; list indices are taken as they are."""
+    location: list[Any] = [int(part) if part.isdigit() else part for part in key.split(".")]
+    for end in range(1, len(location) + 1):
+        known = [] if isinstance(location[end - 1], int) else _keys_beside(location[:end])
+        if known and location[end - 1] not in known:
+            near = difflib.get_close_matches(str(location[end - 1]), known, n=1, cutoff=0.0)
+            raise JobError(f"{where}: unknown key; did you mean {'.'.join([*map(str, location[: end - 1]), *near])!r}?")
+
+
 def _is_type_tag(part: Any) -> bool:
     """True for the parts that pydantic adds to a location to name the branch of a union."""
     return isinstance(part, str) and (part in {"str", "int", "float"} or "[" in part or part.startswith("constrained-"))

@@ -106,7 +106,7 @@ def test_what_is_excluded_does_not_count_in_the_quality(planned):
 
 
 def test_a_quality_that_no_document_has_is_refused(planned):
-    with pytest.raises(JobError, match="no document has one"):
+    with pytest.raises(JobError, match="no document has a finite one"):
         planned("quality.column=null", "quality.expression=score/0", "blending.weights=quality")
 
 

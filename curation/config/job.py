@@ -221,6 +221,10 @@ class Job(Section):
                 raise ValueError("sampling.interleave is random, which keeps to no cluster share")
         if sampling.max_cluster_share * clusters < 1:
             raise ValueError(f"sampling.max_cluster_share: {clusters} clusters need at least {1 / clusters:.4g} each")
+        if sampling.min_cluster_share * clusters > 1:
+            raise ValueError(
+                f"sampling.min_cluster_share: {clusters} clusters can have at most {1 / clusters:.4g} each"
+            )
         out = {exclusion.domain for exclusion in sampling.exclude if exclusion.cluster is None}
         for number, exclusion in enumerate(sampling.exclude):
             if exclusion.domain is not None and exclusion.domain not in self.domains:

@@ -19,7 +19,7 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
     console.print(_balance(summary))
     console.print(_domains(summary["domains"], summary["weights"]))
     for weighing in summary["weights"]:
-        if weighing["strategy"] == "auto":
+        if weighing["strategy"] == "auto" and len(weighing["because"].get("domains", {})) > 1:
             console.print(_reasons(weighing))
     if len(summary["plan"]["phases"]) > 1:
         console.print(_phases(summary["plan"]["phases"]))

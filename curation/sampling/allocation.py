@@ -162,14 +162,15 @@ class Supply:
         arrays = (self.tokens[domains], self.room[domains], self.clips[domains], self.used[domains])
         return Supply(*arrays, names, keys, self.budget_key)
 
-    def clip_names(self) -> str:
-        """The keys of the clips, each once."""
-        return " and ".join(dict.fromkeys(self.clip_keys))
-
-    def limit(self) -> str:
+    def limits(self) -> str:
         """The clips, in words."""
-        found = sorted(set(self.clips.tolist()))
-        return f"{self.clip_names()} " + (f"{found[0]}" if len(found) == 1 else f"({found[0]} to {found[-1]})")
+        found = {key: int(clip) for key, clip in zip(self.clip_keys, self.clips, strict=True)}
+        return " and ".join(f"{key} {clip}" for key, clip in found.items())
+
+    def raised(self, clip: int) -> str:
+        """What to raise, and to what, so that no clip is below this one."""
+        below = dict.fromkeys(key for key, own in zip(self.clip_keys, self.clips, strict=True) if own < clip)
+        return f"raise {' and '.join(below)} to {clip}"
 
 
 def _normalised(weights: NDArray[np.float64], domain_tokens: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -199,9 +200,9 @@ def _domain_totals(
         own = supply.of(np.array([shortest]))
         raise JobError(
             f"blending.when_short is strict, and domain {own.names[0]!r} falls short: its weight asks for "
-            f"{ceil(asked):,} tokens, and {own.limit()} lets it give {int(caps[shortest]):,}. At these weights "
-            f"{reachable:,} tokens can be drawn: lower {own.budget_key} to that, or raise {own.clip_names()} to "
-            f"{_smallest_clip(asked, own)}"
+            f"{ceil(asked):,} tokens, and {own.limits()} lets it give {int(caps[shortest]):,}. At these weights "
+            f"{reachable:,} tokens can be drawn: lower {own.budget_key} to that, or "
+            f"{own.raised(_smallest_clip(asked, own))}"
         )
     if reach[shortest] <= 0:
         raise JobError(
@@ -218,22 +219,21 @@ def _reachable(budget: float, supply: Supply) -> float:
         left = ", after the phases before," if supply.used.any() else ""
         lower = f"lower {supply.budget_key} to that, or " if room else ""
         raise JobError(
-            f"{supply.budget_key} asks for {ceil(budget):,} tokens, but there are {tokens:,}, and "
-            f"{supply.limit()}{left} lets {room:,} be drawn: {lower}raise {supply.clip_names()} to "
-            f"{_smallest_clip(budget, supply)}"
+            f"{supply.budget_key} asks for {ceil(budget):,} tokens, but there are {tokens:,}, and with "
+            f"{supply.limits()}{left} {room:,} can be drawn: {lower}{supply.raised(_smallest_clip(budget, supply))}"
         )
     return budget
 
 
 def _smallest_clip(asked: float, supply: Supply) -> int:
-    """The smallest one clip at which all domains together can supply what is asked, rounding of floats forgiven."""
+    """The smallest clip that suffices if no domain's is below it, the rounding of floats forgiven."""
     tokens, spent = supply.tokens, supply.used
     least = asked / (1 + ROUNDING)
     low = 0
     high = ceil((asked + float(spent.sum())) / float(tokens.sum())) + ceil(float((spent / np.maximum(tokens, 1)).max()))
     while low < high:  # the supply grows with the clip
         middle = (low + high) // 2
-        if float(np.maximum(tokens * middle - spent, 0).sum()) >= least:
+        if float(np.maximum(tokens * np.maximum(middle, supply.clips) - spent, 0).sum()) >= least:
             high = middle
         else:
             low = middle + 1

@@ -236,7 +236,7 @@ def judge(job: Job, documents: Eligible, cells: Cells, request: PhaseRequest) ->
         quality = np.where(is_out[documents.cell], np.float32(np.nan), quality)
     if np.isnan(quality).all():
         origin = job.quality.column or job.quality.expression or job.quality.scorer
-        raise JobError(f"quality: no document has one ({origin}); is the column a number, and its name spelt right?")
+        raise JobError(f"quality: no document has a finite one ({origin}); is the column a number, and spelt right?")
     values = curve_values(quality, tokens, Curve(**job.quality.curve.model_dump()), epochs, domain, domains)
     drawable = None
     if request.by_quality:

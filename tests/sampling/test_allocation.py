@@ -127,7 +127,7 @@ def test_a_budget_that_the_clip_forbids_names_what_would_do(corpus, clip, excess
     assume(epochs * corpus.tokens.sum() > clip * corpus.tokens.sum() + 1e-6)
     with pytest.raises(JobError, match=r"sampling\.budget asks.* raise sampling\.clip") as caught:
         plan(corpus, epochs, clip, **options)
-    reachable, needed = re.search(r"lets (\d+) be drawn.* to (\d+)$", str(caught.value).replace(",", "")).groups()
+    reachable, needed = re.search(r" (\d+) can be drawn.* to (\d+)$", str(caught.value).replace(",", "")).groups()
     assert int(reachable) == clip * corpus.tokens.sum()
     plan(corpus, epochs, int(needed), **options)
     plan(corpus, clip, clip, **options)
@@ -213,7 +213,7 @@ def test_domains_of_weight_nought_give_nothing_even_in_need():
         )
 
     assert got(20).target.tolist() == [[20, 0]]
-    with pytest.raises(JobError, match=r"there are 10, .* lets 20 be drawn.* to 3$"):
+    with pytest.raises(JobError, match=r"there are 10, .* 20 can be drawn.* to 3$"):
         got(25)
 
 
@@ -243,15 +243,32 @@ def test_values_that_no_job_file_leads_to(options, message):
 def test_messages_name_the_keys_of_phases_and_of_domains():
     keys = {"budget_key": "phases.1.budget", "clip_keys": ["phases.1.clip", "sources.1.clip"]}
     with pytest.raises(
-        JobError, match=r"^phases\.1\.budget asks for 50.*phases\.1\.clip and sources\.1\.clip 1 lets 20"
+        JobError, match=r"^phases\.1\.budget asks for 50.*with phases\.1\.clip 1 and sources\.1\.clip 1 20 can"
     ):
         one(budget=50, **keys)
     left = {"room": np.array([[0, 0], [9, 0]]), "used": np.array([11, 0])}  # of 20 tokens 11 are used
-    with pytest.raises(JobError, match=r"after the phases before, lets 9 be drawn.* to 2$"):
+    with pytest.raises(JobError, match=r"after the phases before, 9 can be drawn.* to 2$"):
         one(budget=15, **left, domain_weights=np.array([1.0, 0.0]), **keys)
     much = {
         "room": np.zeros((2, 2), np.int64),
         "used": np.array([60, 0]),
     }  # three epochs: clips of 2 and 3 give nothing
-    with pytest.raises(JobError, match=r"lets 0 be drawn: raise .* to 4$"):
+    with pytest.raises(JobError, match=r", 0 can be drawn: raise .* to 4$"):
         one(budget=15, **much)
+
+
+def test_a_clip_that_is_high_enough_is_not_to_be_raised():
+    clips = {"clips": np.array([2, 8]), "clip_keys": ["sampling.clip", "sources.1.clip"]}
+    sizes = np.array([[10, 5]])
+    with pytest.raises(
+        JobError, match=r"with sampling\.clip 2 and sources\.1\.clip 8 60 can .* raise sampling\.clip to 6$"
+    ):
+        allocate(
+            sizes,
+            budget=95,
+            exponent=0.0,
+            domain_weights=None,
+            when_short="hold_budget",
+            domain_names=["a", "b"],
+            **clips,
+        )

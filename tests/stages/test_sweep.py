@@ -237,3 +237,15 @@ def test_refused_rows_share_a_message_below_the_table():
     [row] = [line for line in lines if "[b]2" in line]
     assert row.split()[1:] == ["~4", "0.500", ">", "0.000", "2.0", ">", "4.0", "75.0%", "99.5%", "2", "held", "1.0M"]
     assert lines[-1] == "a note"
+
+
+@pytest.mark.parametrize("key", ["sampling.clpi", "quality.curve.knid", "sampling.budget.epoch"])
+def test_a_key_that_is_misspelt_is_refused_at_once(key):
+    with pytest.raises(
+        JobError, match=r"unknown key; did you mean '(sampling\.clip|quality\.curve\.kind|sampling\.budget)"
+    ):
+        swept_values([f"{key}=1,2"])
+
+
+def test_keys_of_phases_can_be_swept():
+    assert swept_values(["phases.0.clip=1,2"]) == {"phases.0.clip": ["1", "2"]}

@@ -23,6 +23,9 @@ test-slow: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/job.py
+	$(BIN)/python benchmarks/interleaving.py
+	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/text.py
 
 # The constraints pin torch, so that no package pulls in another build of it.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -196,7 +196,7 @@ def _domain_totals(
     reach = breakpoints(weights, caps)  # the total at which each domain runs short
     shortest = int(np.argmin(reach))
     if when_short == "strict" and budget > reach[shortest] * (1 + ROUNDING):
-        asked, reachable = budget * weights[shortest], floor(reach[shortest])
+        asked, reachable = budget * weights[shortest], floor(reach[shortest] * (1 + ROUNDING))
         own = supply.of(np.array([shortest]))
         raise JobError(
             f"blending.when_short is strict, and domain {own.names[0]!r} falls short: its weight asks for "

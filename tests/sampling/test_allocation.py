@@ -272,3 +272,37 @@ def test_a_clip_that_is_high_enough_is_not_to_be_raised():
             domain_names=["a", "b"],
             **clips,
         )
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_an_infeasible_strict_names_domain_total_and_clip(seed):
+    """Against brute force over clips and totals, in whole numbers."""
+    rng = np.random.default_rng(seed)
+    domains = int(rng.integers(2, 8))
+    tokens = rng.integers(1, 1000, domains)
+    weights, clip = rng.integers(1, 20, domains), int(rng.integers(1, 5))
+    # Whole numbers: the total T is reachable where T * w_d <= clip * S_d * sum(w) for every domain.
+    reach = min(clip * s * weights.sum() // w for s, w in zip(tokens.tolist(), weights.tolist(), strict=True))
+    budget = int(reach * rng.uniform(1.05, 6)) + 2
+    with pytest.raises(JobError, match="strict") as caught:
+        allocate(
+            tokens[None, :],
+            budget=budget,
+            clips=np.full(domains, clip),
+            exponent=0.0,
+            domain_weights=weights.astype(float),
+            when_short="strict",
+            domain_names=[f"d{i}" for i in range(domains)],
+        )
+    named, total, needed = re.search(
+        r"domain 'd(\d+)'.* weights (\d+) tokens.*raise sampling.clip to (\d+)", str(caught.value).replace(",", "")
+    ).groups()
+    shortage = [w / s for w, s in zip(weights.tolist(), tokens.tolist(), strict=True)]
+    assert shortage[int(named)] == max(shortage)
+    assert int(total) == reach
+    enough = next(
+        c
+        for c in range(1, 10**6)
+        if all(budget * w <= c * s * weights.sum() for s, w in zip(tokens.tolist(), weights.tolist(), strict=True))
+    )
+    assert int(needed) == enough

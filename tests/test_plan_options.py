@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -317,3 +318,15 @@ def test_copies_share_one_weight_and_the_odd_domain_gets_more_than_its_size(tmp_
         assert groups & {"technical", "punctuation", "character classes", "time and number", "structure"}
     assert [pair[:2] for pair in reasons[1]["alike"]] == [["law", "again"]]
     assert reasons[1]["alike"][0][2] == pytest.approx(1)
+
+
+def test_profiles_are_made_anew_when_a_source_moves_to_another_domain(tmp_path):
+    domains = {"law": texts(60, 1, ["law"]), "space": texts(60, 2, ["space"]), "odd": code(30)}
+    path = Path(write_domains(tmp_path / "a", domains))
+    assert "profiles" in worked(run(str(path)))
+    assert worked(run(str(path), "sampling.clip=900")) == ["plan", "shards", "report"]
+    path.write_text(path.read_text().replace("domain: odd", "domain: law"))
+    assert "profiles" in worked(run(str(path)))
+    record = json.loads((tmp_path / "a/run/plan/weights.json").read_text())
+    run(str(path), f"run_dir={tmp_path / 'fresh'}")
+    assert record == json.loads((tmp_path / "fresh/plan/weights.json").read_text())

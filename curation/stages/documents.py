@@ -122,6 +122,7 @@ def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows:
         "excerpts": excerpts.num_rows,
         "heuristics": heuristics.num_rows,
         "texts": texts_digest(documents),
+        "excerpted": excerpts_digest(file.domain, excerpts),
     }
     parts = [
         store.write_table(part_name(folder, split.split_id), table)
@@ -163,6 +164,15 @@ def texts_digest(documents: pa.Table) -> int:
     digest = hashlib.blake2b(str(documents["doc_id"][0].as_py()).encode(), digest_size=8)
     digest.update(b"".join(value or bytes(16) for value in documents["content_hash"].to_pylist()))
     digest.update(documents["keep"].to_numpy(zero_copy_only=False).tobytes())
+    return int.from_bytes(digest.digest(), "little")
+
+
+def excerpts_digest(domain: str, excerpts: pa.Table) -> int:
+    """A 64-bit number for which excerpts a split gives to its domain, to be added up likewise."""
+    digest = hashlib.blake2b(domain.encode(), digest_size=8)
+    digest.update(excerpts["doc_id"].to_numpy().tobytes())
+    for text in excerpts["text"].to_pylist():
+        digest.update(text.encode() + b"\0")
     return int.from_bytes(digest.digest(), "little")
 
 

@@ -89,7 +89,7 @@ def precheck(run: Run) -> None:
         measure_reference(reference_files(run.job)[:1], run.job.blending.reference.text_column)
 
 
-STAGE = Stage("profiles", ("profiles",), ("documents", "duplicates"), settings, work, recheck, precheck)
+STAGE = Stage("profiles", ("profiles",), ("documents.excerpted", "duplicates"), settings, work, recheck, precheck)
 
 
 def measure_splits(splits: list[int], store: Store) -> list[tuple[int, Profile]]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.section import Count, Positive, Section
 
@@ -67,23 +68,6 @@ class Dedup(Section):
 
     exact: bool = True
     """Drop documents whose text, NFC-normalised and with white space folded, was seen at a lower doc_id."""
-
-
-class Embedding(Section):
-    """How documents become vectors."""
-
-    model: str = "sentence-transformers/all-MiniLM-L6-v2"
-    """A sentence-transformers model by hub name or local folder, or `lexical` (hashed TF-IDF and SVD; no GPU)."""
-    max_tokens: Count = 256
-    """Tokens of a document that the encoder reads. `lexical` reads 8 characters a token."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Number format of the forward pass. `auto`: bfloat16 where the hardware computes in it, else float32."""
-    batch_tokens: Annotated[int, Field(ge=64)] = 8192
-    """Tokens a batch, padding included. Halved when the GPU runs out of memory."""
-    dimensions: Annotated[int, Field(ge=2, le=1024)] = 128
-    """Length of a `lexical` vector. Other models say their own."""
-    trust_remote_code: bool = False
-    """Run code that comes with the model. Only for models whose code you have read."""
 
 
 class Clustering(Section):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
-from curation.embedding.encoder import Encoded, NonFiniteVector
+from curation.embedding.encoder import NonFiniteVector
 from curation.errors import CurationError, RunError
 from curation.sources.rows import Columns, Split
 from curation.stages import workers
@@ -161,24 +161,34 @@ class EncoderActor:
     def _commit(self, split: Split, text: pa.ChunkedArray) -> Receipt:
         documents = self._store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
         keep = kept_documents(documents, self._dropped)
-        encoded = self._encoder.encode(text.filter(keep).to_pylist())
-        stats = {"documents": int(keep.sum()), "tokens": encoded.tokens}
-        stats |= {"padded": encoded.padded, "truncated": encoded.truncated}
-        table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded)
+        texts = text.filter(keep).to_pylist()
+        encoded = self._encoder.encode(texts)
+        stats = {"documents": len(texts), "tokens": encoded.tokens, "padded": encoded.padded}
+        stats |= {"truncated": encoded.truncated, **characters(texts, encoded.read_share)}
+        table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded.vectors, encoded.read_share)
         part = self._store.write_table(part_name("embeddings", split.split_id), table, stats)
         return Receipt([part], split.rows, stats)
 
 
-def embeddings_table(doc_id: NDArray[np.int64], encoded: Encoded) -> pa.Table:
+def characters(texts: list[str], read_share: NDArray[np.float32]) -> dict[str, int]:
+    """How many characters the texts have, and how many of them were left out; whole numbers, to be added up."""
+    lengths = np.array([len(text) for text in texts], np.float64)
+    return {"characters": int(lengths.sum()), "left_out": int(np.rint(lengths * (1 - read_share)).sum())}
+
+
+def embeddings_table(
+    doc_id: NDArray[np.int64], vectors: NDArray[np.float16], read_share: NDArray[np.float32] | None
+) -> pa.Table:
     """The rows of the `embeddings` table."""
-    dimensions = encoded.vectors.shape[1]
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(encoded.vectors.reshape(-1)), dimensions)
-    return pa.table([pa.array(doc_id), vectors], schema=tables.embeddings(dimensions))
+    dimensions = vectors.shape[1]
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dimensions)
+    shares = pa.nulls(len(doc_id), pa.float32()) if read_share is None else pa.array(read_share)
+    return pa.table([pa.array(doc_id), column, shares], schema=tables.embeddings(dimensions))
 
 
 def load_vectors(store: Store, name: str) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     """A part of `embeddings`: doc_id int64[n] and vectors float16[n, d]."""
-    table = store.read_table(name)
+    table = store.read_table(name, ["doc_id", "embedding"])
     dimensions = table.schema.field("embedding").type.list_size
     flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return table["doc_id"].to_numpy(), flat.reshape(-1, dimensions)

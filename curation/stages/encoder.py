@@ -31,7 +31,8 @@ FIT_DOCUMENTS = 20_000
 
 def settings(job: Job) -> dict[str, Any]:
     """What the encoder depends on."""
-    return {"embedding": job.embedding.model_dump(exclude={"batch_tokens"}), "seed": job.seed}
+    unread = {"batch_tokens"} if job.embedding.chunks > 1 else {"batch_tokens", "max_chunks"}
+    return {"embedding": job.embedding.model_dump(exclude=unread), "seed": job.seed}
 
 
 def work(run: Run) -> Result:

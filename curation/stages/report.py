@@ -30,7 +30,11 @@ def work(run: Run) -> Result:
 
 
 STAGE = Stage(
-    "report", ("report",), ("sources", "documents", "duplicates", "clusters", "plan", "shards"), settings, work
+    "report",
+    ("report",),
+    ("sources", "documents", "duplicates", "embeddings", "clusters", "plan", "shards"),
+    settings,
+    work,
 )
 
 
@@ -48,6 +52,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "sources": stats["sources"],
         "documents": stats["documents"],
         "duplicates": stats["duplicates"],
+        "embeddings": stats["embeddings"],
         "sampling": job.sampling.model_dump(mode="json"),
         "plan": stats["plan"],
         "shards": stats["shards"],

@@ -30,6 +30,8 @@ class Source(Section):
     """Column that holds the documents' own ids; carried into the shards as `id`."""
     keep_columns: list[str] = []
     """Columns carried into the shards as they are. From JSONL they are carried as strings."""
+    vector_column: str | None = None
+    """Column of vectors made elsewhere, lists of numbers; `embedding` is not read then. All sources have it or none."""
     weight: Positive = 1.0
     """Importance of the domain, relative to the others, for proportional and quality-weighted blending."""
     clip: Clip | None = None
@@ -171,6 +173,11 @@ class Job(Section):
                     raise ValueError(
                         f"two sources of domain {source.domain!r} have different {key}s: give both the same"
                     )
+            if (source.vector_column is None) != (self.sources[0].vector_column is None):
+                raise ValueError(
+                    f"domain {source.domain!r}: either all sources have a vector_column or none: vectors of two "
+                    "makers can't be compared"
+                )
             taken = {"text", "doc_id", "domain", "cluster", "repetition", "id", "position"}
             for column in source.keep_columns:
                 if column in taken:
@@ -248,6 +255,11 @@ class Job(Section):
     def orders(self) -> set[str]:
         """The orders that are asked for, by the phases if there are any."""
         return {phase.order or self.sampling.order for phase in self.phases} or {self.sampling.order}
+
+    @property
+    def given_vectors(self) -> bool:
+        """Whether the sources bring their vectors along, so that nothing is embedded."""
+        return self.sources[0].vector_column is not None
 
     @property
     def domains(self) -> list[str]:

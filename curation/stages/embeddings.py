@@ -2,7 +2,8 @@
 
 Reads the text, `documents` and `duplicates`. A Ray Data pipeline: work items of splits that have no part yet go to a
 fixed pool of encoder actors, and receipts come back. An actor reads its splits, encodes them and commits their parts
-itself, so neither text nor vectors pass through the object store.
+itself, so neither text nor vectors pass through the object store. Vectors that the sources bring along are copied by
+plain tasks.
 
 The pool is fixed because Ray Data's autoscaling of GPU actors waits for the first one's backlog; restarts are
 bounded because the default is to restart for ever. Actors take all their CPUs as Ray sees them: nothing else of this
@@ -31,21 +32,41 @@ from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import load_spec, open_encoder
-from curation.stages.splits import Receipt, WorkItem, map_splits, part_name
+from curation.stages.given import kept_vectors, read_vectors
+from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
 from curation.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:
     """What the vectors depend on besides the encoder and the documents."""
-    return {"columns": [[source.domain, source.text_column] for source in job.sources]}
+    return {"columns": [[source.domain, source.text_column, source.vector_column] for source in job.sources]}
 
 
 def work(run: Run) -> Result:
     """The stage."""
+    if run.job.given_vectors:
+        return map_splits(run, "embeddings", in_tasks(run, take_given, load_spec(run.store).dimensions))
     return map_splits(run, "embeddings", lambda items: _encode_items(run, items))
 
 
-STAGE = Stage("embeddings", ("embeddings",), ("documents.texts", "duplicates", "encoder"), settings, work)
+AFTER = ("sources.vectors", "documents.texts", "duplicates", "encoder")
+STAGE = Stage("embeddings", ("embeddings",), AFTER, settings, work)
+
+
+def take_given(store: Store, job: Job, item: WorkItem, dimensions: int) -> list[Receipt]:
+    """Commits the parts of an item's splits from the vectors that the sources hold."""
+    dropped = dropped_documents(store)
+    receipts = []
+    for group in item.groups:
+        for split, column in read_vectors(job, item, group):
+            documents = store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
+            keep = kept_documents(documents, dropped)
+            vectors = kept_vectors(job, item.files[split.file_id], split, column, keep, dimensions)
+            table = embeddings_table(documents["doc_id"].to_numpy()[keep], vectors, None)
+            stats = {"documents": len(vectors)}
+            part = store.write_table(part_name("embeddings", split.split_id), table, stats)
+            receipts.append(Receipt([part], split.rows, stats))
+    return receipts
 
 
 def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:

@@ -48,7 +48,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     return {
-        "encoder": f"{job.embedding.model}, {describe(load_spec(store))}",
+        "encoder": f"{'given vectors' if job.given_vectors else job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
         "documents": stats["documents"],
         "duplicates": stats["duplicates"],

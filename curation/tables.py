@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-TABLE_VERSION = 3
+TABLE_VERSION = 4
 
 #: One input file. `etag` is "<size>-<mtime in ns>" on file systems without one.
 SOURCES = pa.schema(
@@ -179,5 +179,14 @@ def _narrowest(largest: int) -> pa.DataType:
 
 
 def embeddings(dimensions: int) -> pa.Schema:
-    """The schema of `embeddings`: unit vectors of `dimensions` float16 values."""
-    return pa.schema([("doc_id", pa.int64()), ("embedding", pa.list_(pa.float16(), dimensions))])
+    """The schema of `embeddings`: unit vectors of `dimensions` float16 values.
+
+    `read_share` is the share of the text that the encoder read, in (0, 1]; null where the vectors were given.
+    """
+    return pa.schema(
+        [
+            ("doc_id", pa.int64()),
+            ("embedding", pa.list_(pa.float16(), dimensions)),
+            ("read_share", pa.float32()),
+        ]
+    )

@@ -163,8 +163,39 @@ def test_show_prints_the_table(finished, capsys):
     _, run_dir, _ = finished
     assert main(["show", str(run_dir)]) == 0
     printed = capsys.readouterr().out
-    for wanted in ("Gini", "effective clusters", "used at least once", "copies dropped", "web", "terms"):
+    for wanted in (
+        "Gini",
+        "Embedding read all of the text",
+        "effective clusters",
+        "used at least once",
+        "copies dropped",
+        "web",
+        "terms",
+    ):
         assert wanted in printed
+
+
+def test_how_much_of_long_documents_was_read_is_reported(finished, tmp_path, capsys):
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    events = run(path, f"run_dir={target}", "embedding.max_tokens=30")
+    assert worked(events)[:2] == ["encoder", "embeddings"]
+    store = Store.open(str(target))
+    tables = [store.read_table(name) for name in store.list("embeddings") if name.endswith("parquet")]
+    share = pa.concat_tables(tables)["read_share"].to_numpy()
+    stats = store.marker("embeddings").stats
+    assert stats["truncated"] == (share < 1).sum() > 100
+    main(["show", str(target)])
+    read = 1 - stats["left_out"] / stats["characters"]
+    assert f"Embedding read {read:.1%} of the text; {stats['truncated']} documents were cut" in capsys.readouterr().out
+    chunks = ["embedding.long_documents=mean_of_chunks", "embedding.max_chunks=2"]
+    assert "embeddings" in worked(run(path, f"run_dir={target}", "embedding.max_tokens=30", *chunks))
+    assert store.marker("embeddings").stats["left_out"] < stats["left_out"]
+    assert faults(target) == []
+    everything = [chunks[0], "embedding.max_tokens=30"]
+    assert "embeddings" in worked(run(path, f"run_dir={target}", *everything))
+    assert store.marker("embeddings").stats["truncated"] == 0
 
 
 def test_plan_estimates_and_writes_nothing(finished, tmp_path, capsys):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.section import Count, Positive, Section
 
@@ -29,6 +30,8 @@ class Source(Section):
     """Column that holds the documents' own ids; carried into the shards as `id`."""
     keep_columns: list[str] = []
     """Columns carried into the shards as they are. From JSONL they are carried as strings."""
+    vector_column: str | None = None
+    """Column of vectors made elsewhere, lists of numbers; `embedding` is not read then. All sources have it or none."""
     weight: Positive = 1.0
     """Importance of the domain, relative to the others, for proportional and quality-weighted blending."""
     clip: Clip | None = None
@@ -67,23 +70,6 @@ class Dedup(Section):
 
     exact: bool = True
     """Drop documents whose text, NFC-normalised and with white space folded, was seen at a lower doc_id."""
-
-
-class Embedding(Section):
-    """How documents become vectors."""
-
-    model: str = "sentence-transformers/all-MiniLM-L6-v2"
-    """A sentence-transformers model by hub name or local folder, or `lexical` (hashed TF-IDF and SVD; no GPU)."""
-    max_tokens: Count = 256
-    """Tokens of a document that the encoder reads. `lexical` reads 8 characters a token."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Number format of the forward pass. `auto`: bfloat16 where the hardware computes in it, else float32."""
-    batch_tokens: Annotated[int, Field(ge=64)] = 8192
-    """Tokens a batch, padding included. Halved when the GPU runs out of memory."""
-    dimensions: Annotated[int, Field(ge=2, le=1024)] = 128
-    """Length of a `lexical` vector. Other models say their own."""
-    trust_remote_code: bool = False
-    """Run code that comes with the model. Only for models whose code you have read."""
 
 
 class Clustering(Section):
@@ -187,6 +173,11 @@ class Job(Section):
                     raise ValueError(
                         f"two sources of domain {source.domain!r} have different {key}s: give both the same"
                     )
+            if (source.vector_column is None) != (self.sources[0].vector_column is None):
+                raise ValueError(
+                    f"domain {source.domain!r}: either all sources have a vector_column or none: vectors of two "
+                    "makers can't be compared"
+                )
             taken = {"text", "doc_id", "domain", "cluster", "repetition", "id", "position"}
             for column in source.keep_columns:
                 if column in taken:
@@ -264,6 +255,11 @@ class Job(Section):
     def orders(self) -> set[str]:
         """The orders that are asked for, by the phases if there are any."""
         return {phase.order or self.sampling.order for phase in self.phases} or {self.sampling.order}
+
+    @property
+    def given_vectors(self) -> bool:
+        """Whether the sources bring their vectors along, so that nothing is embedded."""
+        return self.sources[0].vector_column is not None
 
     @property
     def domains(self) -> list[str]:

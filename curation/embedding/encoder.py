@@ -26,7 +26,8 @@ class Encoded:
         vectors: float16[n, dimensions], each of length 1 before it was rounded to float16; in the order of the texts.
         tokens: tokens that were read, without padding.
         padded: tokens that were computed, with padding.
-        truncated: documents of which only the beginning was read.
+        truncated: documents that were not read whole.
+        read_share: float32[n], the share of each text that was read, in (0, 1]; 1 where it was read whole.
         batch_tokens: the token budget of a batch in force at the end: less than the job file's after the GPU ran out
             of memory; 0 where there are no batches.
     """
@@ -35,6 +36,7 @@ class Encoded:
     tokens: int
     padded: int
     truncated: int
+    read_share: NDArray[np.float32]
     batch_tokens: int
 
 
@@ -89,7 +91,7 @@ def normalised(vectors: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 #: The fields that decide what a vector is. The others say where the model was found.
-_IDENTITY = ("kind", "weights_sha256", "files_sha256", "dimensions", "max_tokens", "precision")
+_IDENTITY = ("kind", "weights_sha256", "files_sha256", "dimensions", "max_tokens", "max_chunks", "precision")
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,16 @@ class EncoderSpec:
     """Which encoder a run uses, as committed in its run directory.
 
     Attributes:
-        kind: `sentence-transformers` or `lexical`.
+        kind: `sentence-transformers`, `lexical`, or `given` (vectors that the sources hold).
         name: what the job file called it.
         origin: where it was found: `hub`, `folder`, `package`, or `sample` (fitted on the corpus).
         location: the folder, hub name or package to load it from; "" where it was fitted.
+        max_chunks: chunks of so many tokens that are read of a document, at most.
         revision: the hub's commit; "" elsewhere.
         weights_sha256: hash of the weights; "" for a lexical model that is still to be fitted.
         files_sha256: hash of the tokenizer and configuration files; "" where there are none.
         dimensions: length of a vector.
-        max_tokens: tokens of a document that are read.
+        max_tokens: tokens that are read at a time.
         precision: number format of the forward pass: float32, bfloat16 or float16.
         libraries: the versions of the packages that compute.
         notes: what a person should know about the choice, a sentence each.
@@ -119,6 +122,7 @@ class EncoderSpec:
     dimensions: int
     max_tokens: int
     precision: str
+    max_chunks: int = 1
     revision: str = ""
     files_sha256: str = ""
     libraries: dict[str, str] = field(default_factory=dict)

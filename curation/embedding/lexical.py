@@ -12,6 +12,9 @@ document's own words in one fixed order, so neither threads nor the size of the 
 A document in which the sample knows no word (only punctuation, or words seen nowhere else) gets the sum of random
 directions of its character trigrams instead: a unit vector that is far from the words' and close to that of a
 document with the same characters.
+
+`long_documents: mean_of_chunks` reads a longer beginning: in a bag of words the mean of the chunks is that of the
+whole. The model is fitted on as much of each text as without it, so documents that fit keep their very vectors.
 """
 
 from __future__ import annotations
@@ -48,13 +51,15 @@ class LexicalModel:
     Attributes:
         features: int32[m], the hashed features that are kept, ascending.
         weights: float32[m, dimensions], inverse document frequency times SVD component.
-        max_tokens: tokens of a document that are read, 8 characters each.
+        max_tokens: tokens of a chunk, 8 characters each.
+        max_chunks: chunks of a document that are read.
         asked: dimensions that the job file asked for.
     """
 
     features: NDArray[np.int32]
     weights: NDArray[np.float32]
     max_tokens: int
+    max_chunks: int
     asked: int
 
     @property
@@ -64,14 +69,16 @@ class LexicalModel:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts; `tokens` counts the words read. See `Encoder`."""
-        limit = self.max_tokens * CHARACTERS_PER_TOKEN
+        limit = self.max_tokens * self.max_chunks * CHARACTERS_PER_TOKEN
         counts = count_words(texts, limit)
         matrix = _damped(counts, self._place_of_feature, len(self.features), limit)
         vectors = np.ascontiguousarray(matrix @ self.weights, dtype=np.float32)
         for row in np.flatnonzero(~vectors.any(axis=1)):
             vectors[row] = _trigram_vector(texts[row][:limit], self.dimensions)
         words = int(counts.counts.sum())
-        return Encoded(normalised(vectors), words, words, sum(len(text) > limit for text in texts), 0)
+        lengths = np.array([len(text) for text in texts], np.float64)
+        share = np.minimum(1, limit / np.maximum(lengths, 1)).astype(np.float32)
+        return Encoded(normalised(vectors), words, words, int((lengths > limit).sum()), share, 0)
 
     @functools.cached_property
     def _place_of_feature(self) -> NDArray[np.int32]:
@@ -79,14 +86,13 @@ class LexicalModel:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The model as plain arrays, for `np.savez`."""
-        limits = np.array([self.max_tokens, self.asked], np.int64)
+        limits = np.array([self.max_tokens, self.max_chunks, self.asked], np.int64)
         return {"features": self.features, "weights": self.weights, "limits": limits}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> LexicalModel:
         """The model that `to_arrays` gave."""
-        max_tokens, asked = (int(value) for value in arrays["limits"])
-        return cls(arrays["features"], arrays["weights"], max_tokens, asked)
+        return cls(arrays["features"], arrays["weights"], *(int(value) for value in arrays["limits"]))
 
     @property
     def spec(self) -> EncoderSpec:
@@ -94,13 +100,15 @@ class LexicalModel:
         notes = []
         if self.dimensions != self.asked:
             notes.append(f"{self.dimensions} dimensions instead of {self.asked}: the sample has no more to tell apart")
-        digest = hashlib.sha256(str((self.weights.shape, self.max_tokens)).encode())
+        digest = hashlib.sha256(str((self.weights.shape, self.max_tokens, self.max_chunks)).encode())
         for array in (self.features, self.weights):
             digest.update(np.ascontiguousarray(array).tobytes())
-        return lexical_spec(self.dimensions, self.max_tokens, digest.hexdigest(), tuple(notes))
+        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, digest.hexdigest(), tuple(notes))
 
 
-def lexical_spec(dimensions: int, max_tokens: int, sha256: str = "", notes: tuple[str, ...] = ()) -> EncoderSpec:
+def lexical_spec(
+    dimensions: int, max_tokens: int, max_chunks: int, sha256: str = "", notes: tuple[str, ...] = ()
+) -> EncoderSpec:
     """The record of a lexical model; without a hash, of one that is still to be fitted."""
     libraries = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return EncoderSpec(
@@ -111,6 +119,7 @@ def lexical_spec(dimensions: int, max_tokens: int, sha256: str = "", notes: tupl
         weights_sha256=sha256,
         dimensions=dimensions,
         max_tokens=max_tokens,
+        max_chunks=max_chunks,
         precision="float32",
         libraries=libraries,
         notes=notes,
@@ -122,8 +131,8 @@ def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> Lex
 
     Args:
         texts: the sample, in an order that does not depend on workers.
-        embedding: `dimensions` and `max_tokens` of the job file. Fewer dimensions are made when the sample has no
-            more different directions; the model's `spec` says so.
+        embedding: `dimensions`, `max_tokens` and `chunks` of the job file. Fewer dimensions are made when the sample
+            has no more different directions; the model's `spec` says so.
         seed: the job's seed; decides the start of the randomised SVD.
 
     Returns:
@@ -145,7 +154,7 @@ def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> Lex
         weights = (components * idf).T.astype(np.float32, order="C")
     missing = min(_FEWEST_DIMENSIONS, embedding.dimensions) - weights.shape[1]
     weights = np.pad(weights, ((0, 0), (0, max(0, missing))))
-    return LexicalModel(features, weights, embedding.max_tokens, embedding.dimensions)
+    return LexicalModel(features, weights, embedding.max_tokens, embedding.chunks, embedding.dimensions)
 
 
 def _kept_features(frequency: NDArray[np.int64], dimensions: int) -> NDArray[np.int32]:

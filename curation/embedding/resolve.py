@@ -68,7 +68,7 @@ def resolve(embedding: Embedding, precision: str | None = None) -> EncoderSpec:
         JobError: there is no such model, its files can't be used, or max_tokens or precision don't suit it.
     """
     if embedding.model == "lexical":
-        return lexical_spec(embedding.dimensions, embedding.max_tokens)
+        return lexical_spec(embedding.dimensions, embedding.max_tokens, embedding.chunks)
     notes: list[str] = []
     found = _find(embedding, notes)
     model = found.model
@@ -89,6 +89,7 @@ def resolve(embedding: Embedding, precision: str | None = None) -> EncoderSpec:
         files_sha256=model.files_sha256,
         dimensions=model.dimensions or _dimensions_when_loaded(model, embedding),
         max_tokens=embedding.max_tokens,
+        max_chunks=embedding.chunks,
         precision=precision or resolve_precision(embedding.precision, available_device()),
         libraries={
             name: importlib.metadata.version(name) for name in ("sentence-transformers", "transformers", "torch")

@@ -3,8 +3,9 @@
 `SentenceTransformer.encode` sorts by characters and cuts batches of 32 documents; tokenising and padding are done
 again for each batch. Here all texts are tokenised first, sorted by tokens, and cut by a token budget, so that there
 is hardly any padding and a batch of short documents is as much work as one of long ones. Weights are in the number
-format of the forward pass (autocast would convert them again and again). Models that are more than a transformer
-reading text with a fast tokenizer go through `model.encode`, in sorted order.
+format of the forward pass (autocast would convert them again and again). The chunks of long documents
+(`chunks`) are sorted in among the others. Models that are more than a transformer reading text with a fast tokenizer
+go through `model.encode`, in sorted order.
 
 On a CPU every thread runs a batch of its own, on one core. Threads that share a batch wait for each other hundreds of
 times in it, and where something else wants a core too, that waiting costs most of the speed (MiniLM on 2 busy cores:
@@ -25,24 +26,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.embedding.batching import Forward, encode_in_batches, pad_left_or_right
+from curation.embedding.chunks import Chunker, Chunks, mean_of_chunks
 from curation.embedding.encoder import Encoded, EncoderSpec, normalised
 from curation.embedding.loading import load_model
-from curation.errors import RunError
+from curation.errors import JobError, RunError
 
 #: Best budget of a CPU batch: benchmarks/embedding.py --budgets 512 1024 2048 4096 8192.
 CPU_BATCH_TOKENS = 2048
-#: Texts tokenised at once: bounds the memory of the tokenizer's results (100 bytes a token and more).
-_TOKENISED_AT_ONCE = 1024
-#: Characters a token that are shown to the tokenizer at first; the whole text if they were too few.
-_CHARACTERS_PER_TOKEN = 16
+#: What is guessed of a model whose tokenizer is not used here.
+_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Texts ready to be encoded: their token counts, the texts cut off, and what encodes some of them."""
+    """Texts ready to be encoded: their chunks, the token count of each, and what encodes some of them."""
 
+    chunks: Chunks
     lengths: NDArray[np.int64]
-    truncated: int
     forward: Forward
     padding: bool
 
@@ -99,10 +99,11 @@ class TransformerEncoder:
         )
         self.batch_tokens = batched.batch_tokens
         return Encoded(
-            vectors=normalised(batched.vectors),
+            vectors=normalised(mean_of_chunks(batched.vectors, ready.chunks.counts, ready.chunks.weights)),
             tokens=int(ready.lengths.sum()),
             padded=batched.padded,
-            truncated=ready.truncated,
+            truncated=int(ready.chunks.cut.sum()),
+            read_share=ready.chunks.read_share,
             batch_tokens=batched.batch_tokens,
         )
 
@@ -111,50 +112,55 @@ class TransformerEncoder:
         first = self.model[0]
         kind = type(first).__name__
         if self.model.default_prompt_name is None and kind == "StaticEmbedding":
-            self._tokenizer, self._from_end = first.tokenizer, False
-            self._limit_tokenizer()
+            self._chunker = self._new_chunker(first.tokenizer, special=False, from_end=False)
             return self._prepare_static
         if self.model.default_prompt_name is None and kind == "Transformer" and _reads_plain_text(first):
-            self._tokenizer = first.tokenizer.backend_tokenizer
-            self._from_end = first.tokenizer.truncation_side == "left"
-            self._limit_tokenizer()
+            from_end = first.tokenizer.truncation_side == "left"
+            self._chunker = self._new_chunker(first.tokenizer.backend_tokenizer, special=True, from_end=from_end)
             return self._prepare_transformer
+        if self.spec.max_chunks > 1:
+            raise JobError(
+                f"embedding.long_documents: {self.spec.name} prepares texts in a way of its own, so that they can't "
+                "be cut into chunks of tokens: set it to truncate"
+            )
         with contextlib.suppress(AttributeError, TypeError):  # a module without a limit of its own
             self.model.max_seq_length = self.spec.max_tokens
         return self._prepare_any
 
-    def _limit_tokenizer(self) -> None:
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self.spec.max_tokens, direction="left" if self._from_end else "right")
+    def _new_chunker(self, tokenizer: Any, special: bool, from_end: bool) -> Chunker:
+        return Chunker(tokenizer, self.spec.max_tokens, self.spec.max_chunks, special, from_end)
 
     def _prepare_transformer(self, texts: list[str]) -> _Prepared:
-        documents, truncated = self._tokenised(texts, special=True)
+        chunks = self._chunker(texts)
         tokenizer = self.model[0].tokenizer
         filler, left = tokenizer.pad_token_id or 0, tokenizer.padding_side == "left"
         typed = "token_type_ids" in tokenizer.model_input_names
 
         def forward(rows: NDArray[np.int64]) -> Any:
-            ids, mask = pad_left_or_right([documents[row] for row in rows], filler, left)
+            ids, mask = pad_left_or_right([chunks.ids[row] for row in rows], filler, left)
             features = {"input_ids": ids, "attention_mask": mask}
             return self._forward({**features, "token_type_ids": np.zeros_like(ids)} if typed else features)
 
-        return _Prepared(_lengths(documents), truncated, forward, padding=True)
+        return _Prepared(chunks, chunks.lengths, forward, padding=True)
 
     def _prepare_static(self, texts: list[str]) -> _Prepared:
-        """Token embeddings are only averaged: documents lie end to end, with the place where each begins."""
-        documents, truncated = self._tokenised(texts, special=False)
+        """Token embeddings are only averaged: chunks lie end to end, with the place where each begins."""
+        chunks = self._chunker(texts)
 
         def forward(rows: NDArray[np.int64]) -> Any:
-            batch = [documents[row] for row in rows]
-            ends = np.cumsum(_lengths(batch))
+            batch = [chunks.ids[row] for row in rows]
+            ends = np.cumsum([len(ids) for ids in batch])
             offsets = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
             return self._forward({"input_ids": np.concatenate(batch).astype(np.int64), "offsets": offsets})
 
-        return _Prepared(_lengths(documents), truncated, forward, padding=False)
+        return _Prepared(chunks, chunks.lengths, forward, padding=False)
 
     def _prepare_any(self, texts: list[str]) -> _Prepared:
-        """Any other model, through its own `encode`: tokens are guessed from characters, and `truncated` is 0."""
-        lengths = np.array([min(1 + len(text) // 4, self.spec.max_tokens) for text in texts], np.int64)
+        """Any other model, through its own `encode`: tokens, and what is read of a text, are guessed."""
+        tokens = np.array([1 + len(text) // _CHARACTERS_PER_TOKEN for text in texts], np.int64)
+        lengths = np.minimum(tokens, self.spec.max_tokens)
+        share = (lengths / tokens).astype(np.float32)
+        chunks = Chunks([], np.ones(len(texts), np.int64), tokens > lengths, share, lengths)
 
         def forward(rows: NDArray[np.int64]) -> Any:
             batch = [texts[row] for row in rows]
@@ -163,7 +169,7 @@ class TransformerEncoder:
             )
             return self._checked(vectors.float().cpu())
 
-        return _Prepared(lengths, 0, forward, padding=True)
+        return _Prepared(chunks, lengths, forward, padding=True)
 
     def _forward(self, features: dict[str, NDArray[np.int64]]) -> Any:
         """The vectors of one batch as a float32 tensor in host memory. On a GPU the copies are not waited for."""
@@ -182,40 +188,6 @@ class TransformerEncoder:
                 f"{self.spec.name} gives vectors of {vectors.shape[1]} values where its files promise {self.dimensions}"
             )
         return vectors
-
-    def _tokenised(self, texts: list[str], special: bool) -> tuple[list[NDArray[np.int32]], int]:
-        """The token ids of each text up to the limit, int32 each, and how many texts were cut off."""
-        documents: list[NDArray[np.int32]] = []
-        truncated = 0
-        encode = getattr(self._tokenizer, "encode_batch_fast", self._tokenizer.encode_batch)
-        for at in range(0, len(texts), _TOKENISED_AT_ONCE):
-            chunk = texts[at : at + _TOKENISED_AT_ONCE]
-            beginnings = [self._beginning(text) for text in chunk]
-            for text, beginning, encoding in zip(
-                chunk, beginnings, encode(beginnings, add_special_tokens=special), strict=True
-            ):
-                cut = self._is_cut(encoding)
-                if not cut and len(beginning) < len(text):
-                    encoding = encode([text], add_special_tokens=special)[0]
-                    cut = self._is_cut(encoding)
-                truncated += cut
-                documents.append(np.array(encoding.ids, np.int32))
-        return documents, truncated
-
-    def _beginning(self, text: str) -> str:
-        """As much of a text as surely fills the limit in most languages, up to a white space.
-
-        Tokenizers read a text to its end before they cut it; of a long one that is nearly all of the time.
-        """
-        most = self.spec.max_tokens * _CHARACTERS_PER_TOKEN
-        return text if len(text) <= most or self._from_end else (text[:most].rsplit(None, 1) or [""])[0]
-
-    def _is_cut(self, encoding: Any) -> bool:
-        return len(encoding.ids) >= self.spec.max_tokens and bool(encoding.overflowing)
-
-
-def _lengths(documents: list[NDArray[np.int32]]) -> NDArray[np.int64]:
-    return np.array([len(document) for document in documents], np.int64)
 
 
 def _reads_plain_text(first: Any) -> bool:

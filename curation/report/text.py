@@ -16,6 +16,7 @@ from curation.report.summary import LISTED
 def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: Console) -> None:
     """Prints what a person wants first: totals, balance, use, domains, the largest and smallest clusters."""
     console.print(_totals(summary))
+    console.print(Text(text_read(summary["embeddings"])))
     console.print(_balance(summary))
     console.print(_domains(summary["domains"], summary["weights"]))
     for weighing in summary["weights"]:
@@ -60,6 +61,18 @@ def _totals(summary: dict[str, Any]) -> Table:
     size = f"{shards['shards']} shards, {short(shards['bytes'])}B"
     table.add_row("drawn", f"{plan['draws']:,}", short(plan["tokens"]), size)
     return table
+
+
+def text_read(embeddings: dict[str, int]) -> str:
+    """How much of the text the vectors stand for, in a sentence."""
+    if not embeddings.get("characters"):
+        return "The vectors were given; no text was read for them."
+    if not embeddings["truncated"]:
+        return "Embedding read all of the text."
+    read = 1 - embeddings["left_out"] / embeddings["characters"]
+    cut = embeddings["truncated"]
+    documents = "document was" if cut == 1 else "documents were"
+    return f"Embedding read {read:.1%} of the text; {cut:,} {documents} cut."
 
 
 def _balance(summary: dict[str, Any]) -> Table:

@@ -23,6 +23,7 @@ from curation.errors import InputError, JobError
 from curation.sources.blocks import unreadable
 from curation.sources.columns import becomes_text, plain_type
 from curation.sources.find import open_input
+from curation.sources.vectors import holds_vectors
 
 #: Bytes of a column chunk a request to the storage.
 _BUFFER = 8 << 20
@@ -86,6 +87,13 @@ def check_columns(
         type_ = _type_of(path, schema, source.id_column, key)
         if not becomes_text(type_):
             raise JobError(f"{key}: {source.id_column!r} in {path} is of type {type_}, which can't become a string")
+    if source.vector_column is not None:
+        key = f"sources.{index}.vector_column"
+        type_ = _type_of(path, schema, source.vector_column, key)
+        if not holds_vectors(type_):
+            raise JobError(
+                f"{key}: {source.vector_column!r} in {path} is of type {type_}: name a column of lists of floats"
+            )
     for column in source.keep_columns:
         _type_of(path, schema, column, f"sources.{index}.keep_columns")
     for column in number_columns:

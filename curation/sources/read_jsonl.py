@@ -37,6 +37,7 @@ from curation.sources.rows import (
     Split,
     join_rows,
 )
+from curation.sources.vectors import vectors_of_values
 
 MAX_LINE_BYTES = 512 << 20
 
@@ -148,6 +149,7 @@ def _parse(lines: bytes | None, columns: Columns) -> Rows:
         id=_strings(rows, columns.id),
         keep=[_strings(rows, name) for name in columns.keep],
         numbers=[pa.array([_number(row.get(name)) for row in rows], pa.float64()) for name in columns.numbers],
+        vector=vectors_of_values([row.get(columns.vector) for row in rows]) if columns.vector else None,
     )
     return Rows(table, rejected)
 

@@ -17,6 +17,7 @@ from curation.errors import InputError
 from curation.sources.columns import as_string, kept, plain
 from curation.sources.parquet_footer import open_parquet, projected_bytes
 from curation.sources.rows import NO_TEXT, NOT_UTF8, Columns, Rows, Split, join_rows
+from curation.sources.vectors import vectors_of_lists
 
 _BATCH_BYTES = 4 << 20
 _BATCH_ROWS = 1 << 16
@@ -26,7 +27,7 @@ _INVALID = object()
 
 def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterator[Rows]:
     """The rows of each of the splits, in order. The arguments are those of `read_splits`."""
-    wanted = (columns.text, columns.id, *columns.keep, *columns.numbers)
+    wanted = (columns.text, columns.id, *columns.keep, *columns.numbers, columns.vector)
     names = list(dict.fromkeys(name for name in wanted if name is not None))
     with open_parquet(path) as parquet:
         missing = [name for name in names if name not in parquet.schema_arrow.names]
@@ -72,6 +73,7 @@ def _rows(batch: Any, columns: Columns) -> Rows:
         id=as_string(batch.column(columns.id)) if columns.id else None,
         keep=[kept(batch.column(name)) for name in columns.keep],
         numbers=[_finite(plain(batch.column(name))) for name in columns.numbers],
+        vector=vectors_of_lists(plain(batch.column(columns.vector))) if columns.vector else None,
     )
     return Rows(table, rejected)
 

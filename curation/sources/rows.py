@@ -20,6 +20,8 @@ LONE_SURROGATE = "lone surrogate"  # half of a \uD83D\uDE00 pair: no text has it
 
 #: Before the name of a column of numbers in the table of `Rows`: a kept column may have the same name.
 NUMBER = "number:"
+#: The column of vectors in that table.
+VECTOR = "vector:"
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,19 @@ class Columns:
     id: str | None = None
     keep: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    vector: str | None = None
 
     def name_table(
-        self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], numbers: Iterable[pa.Array]
+        self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], numbers: Iterable[pa.Array], vector: pa.Array
     ) -> pa.Table:
-        """The columns as a table with the names that `Rows` promises; `id` counts only if asked for."""
+        """The columns as a table with the names that `Rows` promises; `id` and `vector` count only if asked for."""
         columns = {"text": text}
         if self.id is not None:
             columns["id"] = id
         columns |= dict(zip(self.keep, keep, strict=True))
         columns |= {NUMBER + name: array for name, array in zip(self.numbers, numbers, strict=True)}
+        if self.vector is not None:
+            columns[VECTOR] = vector
         return pa.table(columns)
 
 
@@ -62,8 +67,8 @@ class Rows:
     """All rows of a split in their order, or some that follow one another.
 
     `table` has the columns `text` (large_string, null where the row is rejected), `id` (string) if asked for, the
-    kept columns under their own names, and the numbers under `NUMBER` + name (float64, null where there is no finite
-    number).
+    kept columns under their own names, the numbers under `NUMBER` + name (float64, null where there is no finite
+    number), and the vectors, if asked for, under `VECTOR` (list<float32>, null where there is no list of numbers).
     `rejected` maps the offset of a rejected row in the table to the reason.
     """
 

@@ -2,7 +2,8 @@
 
 Reads the text, `documents` and `duplicates`. A Ray Data pipeline: work items of splits that have no part yet go to a
 fixed pool of encoder actors, and receipts come back. An actor reads its splits, encodes them and commits their parts
-itself, so neither text nor vectors pass through the object store.
+itself, so neither text nor vectors pass through the object store. Vectors that the sources bring along are copied by
+plain tasks.
 
 The pool is fixed because Ray Data's autoscaling of GPU actors waits for the first one's backlog; restarts are
 bounded because the default is to restart for ever. Actors take all their CPUs as Ray sees them: nothing else of this
@@ -24,28 +25,48 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
-from curation.embedding.encoder import Encoded, NonFiniteVector
+from curation.embedding.encoder import NonFiniteVector
 from curation.errors import CurationError, RunError
 from curation.sources.rows import Columns, Split
 from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import load_spec, open_encoder
-from curation.stages.splits import Receipt, WorkItem, map_splits, part_name
+from curation.stages.given import kept_vectors, read_vectors
+from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
 from curation.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:
     """What the vectors depend on besides the encoder and the documents."""
-    return {"columns": [[source.domain, source.text_column] for source in job.sources]}
+    return {"columns": [[source.domain, source.text_column, source.vector_column] for source in job.sources]}
 
 
 def work(run: Run) -> Result:
     """The stage."""
+    if run.job.given_vectors:
+        return map_splits(run, "embeddings", in_tasks(run, take_given, load_spec(run.store).dimensions))
     return map_splits(run, "embeddings", lambda items: _encode_items(run, items))
 
 
-STAGE = Stage("embeddings", ("embeddings",), ("documents.texts", "duplicates", "encoder"), settings, work)
+AFTER = ("sources.vectors", "documents.texts", "duplicates", "encoder")
+STAGE = Stage("embeddings", ("embeddings",), AFTER, settings, work)
+
+
+def take_given(store: Store, job: Job, item: WorkItem, dimensions: int) -> list[Receipt]:
+    """Commits the parts of an item's splits from the vectors that the sources hold."""
+    dropped = dropped_documents(store)
+    receipts = []
+    for group in item.groups:
+        for split, column in read_vectors(job, item, group):
+            documents = store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
+            keep = kept_documents(documents, dropped)
+            vectors = kept_vectors(job, item.files[split.file_id], split, column, keep, dimensions)
+            table = embeddings_table(documents["doc_id"].to_numpy()[keep], vectors, None)
+            stats = {"documents": len(vectors)}
+            part = store.write_table(part_name("embeddings", split.split_id), table, stats)
+            receipts.append(Receipt([part], split.rows, stats))
+    return receipts
 
 
 def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
@@ -161,24 +182,34 @@ class EncoderActor:
     def _commit(self, split: Split, text: pa.ChunkedArray) -> Receipt:
         documents = self._store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
         keep = kept_documents(documents, self._dropped)
-        encoded = self._encoder.encode(text.filter(keep).to_pylist())
-        stats = {"documents": int(keep.sum()), "tokens": encoded.tokens}
-        stats |= {"padded": encoded.padded, "truncated": encoded.truncated}
-        table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded)
+        texts = text.filter(keep).to_pylist()
+        encoded = self._encoder.encode(texts)
+        stats = {"documents": len(texts), "tokens": encoded.tokens, "padded": encoded.padded}
+        stats |= {"truncated": encoded.truncated, **characters(texts, encoded.read_share)}
+        table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded.vectors, encoded.read_share)
         part = self._store.write_table(part_name("embeddings", split.split_id), table, stats)
         return Receipt([part], split.rows, stats)
 
 
-def embeddings_table(doc_id: NDArray[np.int64], encoded: Encoded) -> pa.Table:
+def characters(texts: list[str], read_share: NDArray[np.float32]) -> dict[str, int]:
+    """How many characters the texts have, and how many of them were left out; whole numbers, to be added up."""
+    lengths = np.array([len(text) for text in texts], np.float64)
+    return {"characters": int(lengths.sum()), "left_out": int(np.rint(lengths * (1 - read_share)).sum())}
+
+
+def embeddings_table(
+    doc_id: NDArray[np.int64], vectors: NDArray[np.float16], read_share: NDArray[np.float32] | None
+) -> pa.Table:
     """The rows of the `embeddings` table."""
-    dimensions = encoded.vectors.shape[1]
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(encoded.vectors.reshape(-1)), dimensions)
-    return pa.table([pa.array(doc_id), vectors], schema=tables.embeddings(dimensions))
+    dimensions = vectors.shape[1]
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dimensions)
+    shares = pa.nulls(len(doc_id), pa.float32()) if read_share is None else pa.array(read_share)
+    return pa.table([pa.array(doc_id), column, shares], schema=tables.embeddings(dimensions))
 
 
 def load_vectors(store: Store, name: str) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     """A part of `embeddings`: doc_id int64[n] and vectors float16[n, d]."""
-    table = store.read_table(name)
+    table = store.read_table(name, ["doc_id", "embedding"])
     dimensions = table.schema.field("embedding").type.list_size
     flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return table["doc_id"].to_numpy(), flat.reshape(-1, dimensions)

@@ -1,7 +1,8 @@
 """Encoder: settles which model makes the vectors, and fits it where it has to be fitted.
 
-Reads `excerpts` (for the lexical model). Writes `spec.json`, which model it is, with the hash of its weights, and
-for the lexical model `lexical.npz`. Fitted once and committed, so that all workers use the very same one.
+Reads `excerpts` (for the lexical model), or the first vector where the sources bring them along. Writes `spec.json`,
+which model it is, with the hash of its weights, and for the lexical model `lexical.npz`. Fitted once and committed, so
+that all workers use the very same one.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from curation.config import Embedding, Job
 from curation.counter_rng import keys
 from curation.embedding.create import create_encoder
 from curation.embedding.encoder import Encoder, EncoderSpec
+from curation.embedding.given import given_spec
 from curation.embedding.lexical import fit_lexical
 from curation.embedding.resolve import resolve
 from curation.errors import RunError
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents
+from curation.stages.given import given_dimensions
 from curation.stages.workers import gpus_per_actor, map_items
 from curation.store import Part, Store
 
@@ -31,14 +34,20 @@ FIT_DOCUMENTS = 20_000
 
 def settings(job: Job) -> dict[str, Any]:
     """What the encoder depends on."""
-    return {"embedding": job.embedding.model_dump(exclude={"batch_tokens"}), "seed": job.seed}
+    if job.given_vectors:
+        return {"vectors": [[source.domain, source.vector_column] for source in job.sources]}
+    unread = {"batch_tokens"} if job.embedding.chunks > 1 else {"batch_tokens", "max_chunks"}
+    return {"embedding": job.embedding.model_dump(exclude=unread), "seed": job.seed}
 
 
 def work(run: Run) -> Result:
     """The stage."""
     with run.reporter.stage("encoder", 0) as progress:
         parts: list[Part] = []
-        if run.job.embedding.model == "lexical":
+        if run.job.given_vectors:
+            [(_, dimensions)] = map_items([run.job], given_dimensions, run.store)
+            spec = given_spec(dimensions)
+        elif run.job.embedding.model == "lexical":
             [(_, (spec, arrays))] = map_items([run.job], fit, run.store)
             parts.append(arrays)
         else:
@@ -50,7 +59,7 @@ def work(run: Run) -> Result:
     return Result([*parts, write_spec(run.store, spec)])
 
 
-STAGE = Stage("encoder", ("encoder",), ("documents.texts", "duplicates"), settings, work)
+STAGE = Stage("encoder", ("encoder",), ("sources.vectors", "documents.texts", "duplicates"), settings, work)
 
 
 def find_model(job: Job) -> EncoderSpec:

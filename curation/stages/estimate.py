@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.config import Job, Source
 from curation.embedding.create import create_encoder
@@ -29,7 +30,7 @@ from curation.sources.blocks import DamagedStream, stream_blocks
 from curation.sources.count import count_file, count_range
 from curation.sources.find import InputFile, find_all
 from curation.sources.read import read_splits
-from curation.sources.rows import Columns, Split
+from curation.sources.rows import VECTOR, Columns, Split
 from curation.stages.documents import EXCERPT_CHARACTERS, EXCERPTS, text_hash
 from curation.stages.encoder import FIT_DOCUMENTS
 from curation.stages.phases import phases_of
@@ -49,12 +50,16 @@ ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
 
 @dataclass(frozen=True)
 class Sample:
-    """The beginning of a file: which share of it, and what it holds; `exact_rows` is its count if a footer tells."""
+    """The beginning of a file: which share of it, and what it holds; `exact_rows` is its count if a footer tells.
+
+    `dimensions` is the length of its first vector, 0 where the source has none.
+    """
 
     share: float
     texts: list[str]
     rows: int
     exact_rows: int | None
+    dimensions: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def estimate(job: Job) -> dict[str, Any]:
     samples = {name: list(_samples(job, files, name)) for name in job.domains}
     domains = [_domain(name, [file for file in files if file.domain == name], samples[name]) for name in job.domains]
     texts = [text for found in samples.values() for _, sample in found for text in sample.texts]
+    given = max((sample.dimensions for found in samples.values() for _, sample in found), default=0)
     cpus = os.cpu_count() or 1
     return {
         "domains": [
@@ -95,7 +101,7 @@ def estimate(job: Job) -> dict[str, Any]:
             }
             for domain in domains
         ],
-        "stages": _stages(job, domains, texts, cpus),
+        "stages": _stages(job, domains, texts, cpus, given),
         "note": f"Times are for this machine ({cpus} CPUs), from {len(texts)} documents that were read.",
     }
 
@@ -113,8 +119,8 @@ def read_sample(source: Source, file: InputFile, numbers: tuple[str, ...] = (), 
         if not count.cuts:
             return Sample(1.0, [], 0, 0)
         cut = count.cuts[0]
-        texts = _texts(file, source.text_column, Split(0, 0, 0, cut.first_row, cut.rows, 0, cut.start, cut.stop))
-        return Sample(cut.rows / count.rows, texts, cut.rows, count.rows)
+        texts, length = _read(source, file, Split(0, 0, 0, cut.first_row, cut.rows, 0, cut.start, cut.stop))
+        return Sample(cut.rows / count.rows, texts, cut.rows, count.rows, length)
     if file.format == "jsonl":
         return _read_lines(source, file, min(1.0, SAMPLE_BYTES / max(1, file.bytes)))
     try:
@@ -136,14 +142,19 @@ def _read_lines(source: Source, file: InputFile, share: float) -> Sample:
     cuts = count_range(file.path, 0, stop, SAMPLE_BYTES)
     if not cuts:
         return Sample(share, [], 0, None)
-    column = source.text_column
-    texts = _texts(file, column, Split(0, 0, 0, 0, cuts[0].rows, 0, cuts[0].start, cuts[0].stop))
-    return Sample(share, texts, cuts[0].rows, None)
+    texts, length = _read(source, file, Split(0, 0, 0, 0, cuts[0].rows, 0, cuts[0].start, cuts[0].stop))
+    return Sample(share, texts, cuts[0].rows, None, length)
 
 
-def _texts(file: InputFile, column: str, split: Split) -> list[str]:
-    [(_, rows)] = read_splits(file.path, file.format, [split], Columns(column), etag=file.etag)
-    return [text for text in rows.table["text"].to_pylist() if text is not None]
+def _read(source: Source, file: InputFile, split: Split) -> tuple[list[str], int]:
+    """The texts of a split, and the length of its first vector, if the source has vectors."""
+    columns = Columns(source.text_column, vector=source.vector_column)
+    [(_, rows)] = read_splits(file.path, file.format, [split], columns, etag=file.etag)
+    texts = [text for text in rows.table["text"].to_pylist() if text is not None]
+    if source.vector_column is None:
+        return texts, 0
+    lengths = pc.list_value_length(rows.table[VECTOR]).drop_null()
+    return texts, int(lengths[0].as_py()) if len(lengths) else 0
 
 
 def _domain(name: str, files: list[InputFile], samples: list[tuple[InputFile, Sample]]) -> Domain:
@@ -156,7 +167,7 @@ def _domain(name: str, files: list[InputFile], samples: list[tuple[InputFile, Sa
     return Domain(name, len(files), size, documents, text / max(1, rows) * documents, every)
 
 
-def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> list[dict[str, Any]]:
+def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int, given: int) -> list[dict[str, Any]]:
     documents = sum(domain.documents for domain in domains)
     size = sum(domain.bytes for domain in domains)
     text = sum(domain.text_bytes for domain in domains)
@@ -164,11 +175,15 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
     describing = _seconds(lambda: [text_hash(value) for value in texts]) * 2  # and reading, about as long again
     if job.quality.scorer == "heuristics":
         describing += _seconds(lambda: heuristic_quality(pa.array(texts, pa.large_string())))
-    encoder, fitting = _encoder(job, texts, documents)
     chosen = texts[:: max(1, len(texts) // ENCODED)][:ENCODED]
-    encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
     threads = 1 if job.embedding.model != "lexical" else cpus
-    dimensions, clusters = encoder.dimensions, min(job.clustering.clusters, documents)
+    if job.given_vectors:
+        model, dimensions, fitting, embedding = "vectors are given", max(1, given), 0.0, size / SCAN_RATE / cpus
+    else:
+        encoder, fitting = _encoder(job, texts, documents)
+        encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
+        model, dimensions, embedding = job.embedding.model, encoder.dimensions, encoding * documents / threads
+    clusters = min(job.clustering.clusters, documents)
     product = 2.0 * clusters * dimensions / _multiply_rate()
     token = job.tokens.bytes_per_token
     rows = documents if job.clustering.fit_rows == "all" else min(documents, job.clustering.fit_rows)
@@ -186,8 +201,8 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
         ("sources", size / SCAN_RATE / cpus, 0, "count rows"),
         ("documents", describing * scale / cpus, 60 * documents, "tokens, hashes"),
         ("duplicates", 1e-6 * documents, 0, "exact copies"),
-        ("encoder", fitting, 0, job.embedding.model),
-        ("embeddings", encoding * documents / threads, 2 * dimensions * documents, f"{dimensions} dimensions"),
+        ("encoder", fitting, 0, model),
+        ("embeddings", embedding, 2 * dimensions * documents, f"{dimensions} dimensions"),
         ("centroids", product * rows * iterations / cpus, 0, f"{clusters:.0f} clusters, about {iterations} iterations"),
         ("assignments", 2 * product * documents / cpus, 16 * documents, ""),
         *profiles,

@@ -30,7 +30,11 @@ def work(run: Run) -> Result:
 
 
 STAGE = Stage(
-    "report", ("report",), ("sources", "documents", "duplicates", "clusters", "plan", "shards"), settings, work
+    "report",
+    ("report",),
+    ("sources", "documents", "duplicates", "embeddings", "clusters", "plan", "shards"),
+    settings,
+    work,
 )
 
 
@@ -44,10 +48,11 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     return {
-        "encoder": f"{job.embedding.model}, {describe(load_spec(store))}",
+        "encoder": f"{'given vectors' if job.given_vectors else job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
         "documents": stats["documents"],
         "duplicates": stats["duplicates"],
+        "embeddings": stats["embeddings"],
         "sampling": job.sampling.model_dump(mode="json"),
         "plan": stats["plan"],
         "shards": stats["shards"],

@@ -46,7 +46,8 @@ class Piece:
 def settings(job: Job) -> dict[str, Any]:
     """What files and splits depend on."""
     declared = [
-        source.model_dump(include={"domain", "path", "text_column", "licence", "facts"}) for source in job.sources
+        source.model_dump(include={"domain", "path", "text_column", "vector_column", "licence", "facts"})
+        for source in job.sources
     ]
     return {"sources": declared, "split_bytes": job.split_bytes, "allow_truncated": job.rows.allow_truncated}
 
@@ -54,7 +55,8 @@ def settings(job: Job) -> dict[str, Any]:
 def work(run: Run) -> Result:
     """The stage."""
     files = input_files(run)
-    find_model(run.job)  # a wrong name should be told now, and not when the corpus has been read
+    if not run.job.given_vectors:
+        find_model(run.job)  # a wrong name should be told now, and not when the corpus has been read
     pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
     rows = 0
     with run.reporter.stage("sources", 0) as progress:
@@ -71,7 +73,10 @@ def work(run: Run) -> Result:
     if not splits.num_rows:
         raise InputError(f"the sources hold no row: {len(files)} files, all empty")
     parts = [run.store.write_table(SPLITS, splits), run.store.write_table(SOURCES, sources)]
-    stats = {"files": files_digest(sources, splits), "input_files": len(files), "rows": rows}
+    files_now = files_digest(sources, splits)
+    # Who reads vectors out of the files hangs on all of their bytes, and not on the texts alone.
+    vectors = files_now if run.job.given_vectors else None
+    stats = {"files": files_now, "vectors": vectors, "input_files": len(files), "rows": rows}
     return Result(parts, stats)
 
 
@@ -79,7 +84,8 @@ def note_missing_keys(run: Run, files: list[InputFile]) -> None:
     """Says so when a key that the job names is in none of the first rows of a JSONL source: it may be misspelt."""
     for index, source in enumerate(run.job.sources):
         first = next((file for file in files if file.source == index and file.format != "parquet" and file.bytes), None)
-        wanted = {source.text_column, source.id_column, *run.job.quality.columns, *source.keep_columns} - {None}
+        names = (source.id_column, source.vector_column, *run.job.quality.columns, *source.keep_columns)
+        wanted = {source.text_column, *names} - {None}
         if first is None or wanted == {source.text_column}:
             continue
         rows, keys = first_keys(first)

@@ -95,7 +95,7 @@ def sweep(
             lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
             rows.append(Row(values, None, "; ".join(lines)))
     notes = corpus.notes()
-    if "seed" in swept and job.embedding.model == "lexical":
+    if "seed" in swept and job.embedding.model == "lexical" and not job.given_vectors:
         notes.append("seed: of the clusters and the draws; the vectors stay, where a run would fit `lexical` anew")
     return Sweep(list(swept), rows, notes)
 

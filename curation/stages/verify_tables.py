@@ -52,6 +52,7 @@ def check_tables(store: Store, job: Job) -> Faults:
         documents = store.read_table(part_name("documents", split.split_id))
         yield from _documents(store, split, documents)
         yield _unit_length(store, split)
+        yield _read_shares(store, split)
         kept = documents["doc_id"].to_numpy()[kept_documents(documents, dropped)]
         assigned = store.read_table(part_name("assignments", split.split_id))
         for table in ("embeddings", "assignments"):
@@ -86,6 +87,12 @@ def _unit_length(store: Store, split: Split) -> str | None:
     _, vectors = load_vectors(store, name)
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     return _check(bool((np.abs(lengths - 1) < 0.01).all()), f"{name}: a vector is not of unit length")  # NaN fails too
+
+
+def _read_shares(store: Store, split: Split) -> str | None:
+    name = part_name("embeddings", split.split_id)
+    share = store.read_table(name, ["read_share"])["read_share"].drop_null().to_numpy()
+    return _check(bool(((share > 0) & (share <= 1)).all()), f"{name}: a read_share is not in (0, 1]")
 
 
 def _documents(store: Store, split: Split, documents: pa.Table) -> Faults:

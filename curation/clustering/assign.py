@@ -26,11 +26,11 @@ from curation.clustering.screen import Screen, pair_products, rounding, screen_o
 from curation.clustering.vectors import Rows, as_tensor, matmul_precision, pair_dots
 
 #: Bytes of the similarities of one block: on a CPU they stay in a core's cache, a GPU wants larger products.
-_CPU_BLOCK_BYTES = 4 << 20
+_CPU_BLOCK_BYTES = 16 << 20
 _MOST_BLOCK_BYTES = 64 << 20
 
 #: Blocks that a thread takes at a time, into the same memory.
-_BLOCKS_A_TURN = 8
+_BLOCKS_A_TURN = 4
 
 
 def margin(dimensions: int) -> float:

@@ -25,6 +25,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/job.py
 	$(BIN)/python benchmarks/interleaving.py
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/clustering.py
 	$(BIN)/python benchmarks/text.py
 
 # The constraints pin torch, so that no package pulls in another build of it.

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.clustering.assign import nearest, similarity_to
+from curation.clustering.screen import rounding, screen_of
 from curation.clustering.update import MOST_ROWS, add_rows, centroids_from_sums, inertia, move_rows, objective
 from curation.clustering.vectors import as_tensor, first_of_each, unit
 from curation.errors import RunError
@@ -93,6 +94,7 @@ class RowBlock:
             size = sum(2 * part.numel() for part in self._parts)
             if size < 0.8 * torch.cuda.mem_get_info(device)[0]:
                 self._parts = [part.to(device) for part in self._parts]
+        self._lost: list[torch.Tensor] | None = None
         self._labels = np.full(len(doc_ids), -1, np.int32)
         self._centroids = np.zeros((0, 0), np.float32)
         self._sums = torch.zeros((0, 0), dtype=torch.float64)
@@ -135,8 +137,12 @@ class RowBlock:
 
     def _nearest(self, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
         labels = np.zeros(len(self._labels), np.int32)
-        for part, place in self._places():
-            labels[place] = nearest(part, centroids, self._device)
+        screen = screen_of(centroids, self._device)
+        if screen is not None and self._lost is None:  # what rounding a row loses is the same in every step
+            self._lost = [rounding(part) for part in self._parts]
+        for index, (part, place) in enumerate(self._places()):
+            lost = self._lost[index] if self._lost is not None else None
+            labels[place] = nearest(part, centroids, self._device, screen, lost)
         return labels
 
     def _places(self) -> list[tuple[torch.Tensor, slice]]:

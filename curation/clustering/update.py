@@ -22,7 +22,7 @@ from curation.clustering.vectors import Rows, as_tensor, norms
 MOST_ROWS = 2**29
 
 #: Rows that are widened to float64 at a time, so that they stay in the cache.
-_BLOCK_ROWS = {"cpu": 1024, "cuda": 1 << 16}
+_BLOCK_ROWS = {"cpu": 256, "cuda": 1 << 16}
 
 
 def cluster_sums(rows: Rows, labels: NDArray[np.int32], clusters: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -49,7 +49,8 @@ def add_rows(sums: torch.Tensor, rows: torch.Tensor, labels: NDArray[np.int32], 
     """
     size = _BLOCK_ROWS.get(sums.device.type, 1 << 16)
     for start in range(0, len(rows), size):
-        part = rows[start : start + size].to(sums.device).to(torch.float64)
+        # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU.
+        part = rows[start : start + size].to(sums.device).to(torch.float32).to(torch.float64)
         index = torch.from_numpy(labels[start : start + size]).to(sums.device, torch.int64)
         # On a GPU the additions are atomic and in no order, which exact sums allow.
         sums.index_add_(0, index, part if sign == 1 else part.neg_())

@@ -2,15 +2,15 @@
 
 A matrix product rounds differently with its shape, its library, its threads and its device. What the run
 promises to be the same bits everywhere is therefore computed from elementwise operations only, which IEEE 754
-fixes, in an order that is written here. Matrix products are used to find out where to look, with full float32
-precision (no TF32, no bfloat16), so that their error has a bound (`assign.margin`).
+fixes, in an order that is written here. Matrix products are used to find out where to look, in a precision whose
+error has a bound: full float32 (`assign.margin`) or bfloat16 (`screen`), never whatever the process has set.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -24,17 +24,25 @@ _DOT_BYTES = {"cpu": 2 << 20, "cuda": 64 << 20}
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """Float32 matrix products are computed in float32 inside, on CPU and GPU, whatever the process has set."""
+def matmul_precision(name: str) -> Iterator[None]:
+    """Float32 matrix products have this precision of torch inside, on CPU and GPU, whatever the process has set.
+
+    The setting is the whole process's. Two threads that need different ones must not be inside at the same time.
+    """
     try:
         before = torch.get_float32_matmul_precision()
     except RuntimeError:  # set through torch's newer interface, which this one can write but not read
         before = "highest"
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(name)
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def full_precision() -> AbstractContextManager[None]:
+    """Float32 matrix products are computed in float32 inside."""
+    return matmul_precision("highest")
 
 
 def as_tensor(rows: Rows) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The job file's keys: type, unit, default and meaning of each, and what they must be to each other."""
 
-from curation.config.job import Clustering, Embedding, Job, Output, Resources, Rows, Source, Tokens
+from curation.config.clustering import Clustering
+from curation.config.job import Embedding, Job, Output, Resources, Rows, Source, Tokens
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 
 __all__ = [

@@ -168,11 +168,11 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int) -> lis
     chosen = texts[:: max(1, len(texts) // ENCODED)][:ENCODED]
     encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
     threads = 1 if job.embedding.model != "lexical" else cpus
-    dimensions, clusters = encoder.dimensions, min(job.clustering.clusters, documents)
+    dimensions, clusters = encoder.dimensions, min(job.clustering.fine, documents)
     product = 2.0 * clusters * dimensions / _multiply_rate()
     token = job.tokens.bytes_per_token
     rows = documents if job.clustering.fit_rows == "all" else min(documents, job.clustering.fit_rows)
-    iterations = min(30, job.clustering.max_iterations)
+    iterations = min(30, job.clustering.max_iterations) * job.clustering.restarts
     drawn = sum(
         text * request.budget.epochs if request.budget.epochs else float(request.budget.tokens or 0) * token
         for request in phases_of(job)

@@ -56,6 +56,11 @@ def keys(seed: int, purpose: str, ids: NDArray[Any]) -> NDArray[np.uint64]:
         return _mix(counter)
 
 
+def nth_seed(seed: int, number: int) -> int:
+    """A seed of its own for each phase or restart; the job's own for number 0."""
+    return (seed + number * int(_GOLDEN)) % 2**63
+
+
 def uniform(seed: int, purpose: str, ids: NDArray[Any]) -> NDArray[np.float64]:
     """A uniform float64 in [0, 1) for each id, with 53 random bits. See `keys`."""
     return (keys(seed, purpose, ids) >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -114,7 +114,8 @@ ASSIGNMENTS = pa.schema(
     ]
 )
 
-#: One cluster. `coherence` is the mean simplified silhouette of its documents, in [-1, 1].
+#: One cluster. `coherence` is the mean simplified silhouette of its documents, in [-1, 1]; `group` is null where there
+#: is one level of clusters; `warning` says why the cluster looks like junk, null where it does not.
 CLUSTERS = pa.schema(
     [
         ("cluster", pa.int32()),
@@ -123,6 +124,19 @@ CLUSTERS = pa.schema(
         ("mean_similarity", pa.float64()),
         ("coherence", pa.float64()),
         ("medoids", pa.list_(pa.int64())),
+        ("terms", pa.list_(pa.string())),
+        ("group", pa.int32()),
+        ("warning", pa.string()),
+    ]
+)
+
+#: One group of clusters, where there are two levels.
+GROUPS = pa.schema(
+    [
+        ("group", pa.int32()),
+        ("clusters", pa.int32()),
+        ("documents", pa.int64()),
+        ("tokens", pa.int64()),
         ("terms", pa.list_(pa.string())),
     ]
 )

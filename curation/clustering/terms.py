@@ -22,6 +22,7 @@ import sys
 import unicodedata
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -66,12 +67,21 @@ def words(text: str) -> list[str]:
     return [word for word in found if len(word) <= _LONGEST]
 
 
-def salient_terms(texts: list[str], cluster: NDArray[np.int32], clusters: int, top: int = 10) -> list[list[str]]:
+@dataclass(frozen=True, eq=False)
+class Occurrences:
+    """Which text has which term."""
+
+    terms: list[str]
+    matrix: scipy.sparse.csr_array
+    """int32[texts, terms] of 0 and 1."""
+
+
+def salient_terms(found: Occurrences, cluster: NDArray[np.int32], clusters: int, top: int = 10) -> list[list[str]]:
     """The terms that set each cluster apart.
 
     Args:
-        texts: excerpts; the first 1,000 characters of each are looked at.
-        cluster: int32[len(texts)], in [0, clusters).
+        found: the terms of m excerpts.
+        cluster: int32[m], in [0, clusters).
         clusters: K.
         top: most terms a cluster.
 
@@ -80,23 +90,48 @@ def salient_terms(texts: list[str], cluster: NDArray[np.int32], clusters: int, t
         in at least 2 of its texts (1 if it has only 1). Empty for a cluster without texts. With one cluster nothing
         sets apart, and the terms are its most frequent ones.
     """
-    vocabulary, occurrences = _occurrences(texts)
     sizes = np.bincount(cluster, minlength=clusters)
-    members = scipy.sparse.csr_array(
-        (np.ones(len(texts), np.int32), (cluster, np.arange(len(texts)))), shape=(clusters, len(texts))
-    )
-    counts = (members @ occurrences).tocoo()
-    totals = np.asarray(occurrences.sum(axis=0)).astype(np.float64)
+    counts = _counts(found, cluster, clusters).tocoo()
+    totals = np.asarray(found.matrix.sum(axis=0)).astype(np.float64)
     group, term, count = counts.row, counts.col, counts.data
     z = _z_scores(group, term, count.astype(np.float64), totals, clusters)
     kept = (count >= np.minimum(2, sizes[group])) & (z >= 0)
     group, term, count, z = group[kept], term[kept], count[kept], z[kept]
-    names = np.array([vocabulary[i] for i in term.tolist()], dtype=object)
+    names = np.array([found.terms[i] for i in term.tolist()], dtype=object)
     return _best(group, names, count, z, clusters, top)
 
 
-def _occurrences(texts: list[str]) -> tuple[list[str], scipy.sparse.csr_array]:
-    """All terms, and which text has which: int32[texts, terms] of 0 and 1."""
+def shared_words(found: Occurrences, cluster: NDArray[np.int32], clusters: int) -> NDArray[np.float64]:
+    """How much of their wording the texts of each cluster have in common.
+
+    The chance that a term of one text, drawn at random, is in another text of its cluster: with c of n texts having a
+    term, sum c (c - 1) / ((n - 1) sum c). 1 for copies.
+
+    Args:
+        found: the terms of m excerpts.
+        cluster: int32[m], in [0, clusters).
+        clusters: K.
+
+    Returns:
+        float64[K]; NaN for a cluster of fewer than 2 texts, or without terms.
+    """
+    sizes = np.bincount(cluster, minlength=clusters)
+    counts = _counts(found, cluster, clusters).tocoo()
+    c = counts.data.astype(np.float64)
+    pairs = np.bincount(counts.row, c * (c - 1), minlength=clusters)
+    every = np.bincount(counts.row, c, minlength=clusters) * (sizes - 1)
+    return np.asarray(np.divide(pairs, every, out=np.full(clusters, np.nan), where=every > 0), np.float64)
+
+
+def _counts(found: Occurrences, cluster: NDArray[np.int32], clusters: int) -> scipy.sparse.csr_array:
+    """How many texts of each cluster have each term: int32[clusters, terms]."""
+    shape = (clusters, len(cluster))
+    members = scipy.sparse.csr_array((np.ones(len(cluster), np.int32), (cluster, np.arange(len(cluster)))), shape=shape)
+    return members @ found.matrix
+
+
+def occurrences(texts: list[str]) -> Occurrences:
+    """The terms of excerpts; the first 1,000 characters of each are looked at."""
     numbers: dict[str, int] = {}
     indices, ends = array("i"), [0]
     for text in texts:
@@ -107,7 +142,7 @@ def _occurrences(texts: list[str]) -> tuple[list[str], scipy.sparse.csr_array]:
     matrix = scipy.sparse.csr_array(
         (np.ones(len(columns), np.int32), columns, np.array(ends)), shape=(len(texts), len(numbers))
     )
-    return list(numbers), matrix
+    return Occurrences(list(numbers), matrix)
 
 
 def _z_scores(

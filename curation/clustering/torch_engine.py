@@ -206,6 +206,11 @@ def fit(
     return state
 
 
+def best_fit(states: Sequence[FitState]) -> int:
+    """Which of several fits of the same rows has the highest objective; of equal ones the first."""
+    return int(np.argmax([state.history[-1].objective for state in states]))
+
+
 def _iterate(
     state: FitState,
     result: StepResult,

@@ -1,7 +1,8 @@
 """The job file's keys: type, unit, default and meaning of each, and what they must be to each other."""
 
+from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
-from curation.config.job import Clustering, Job, Output, Resources, Rows, Source, Tokens
+from curation.config.job import Job, Output, Resources, Rows, Source, Tokens
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 
 __all__ = [

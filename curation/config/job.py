@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.section import Count, Positive, Section
@@ -70,21 +71,6 @@ class Dedup(Section):
 
     exact: bool = True
     """Drop documents whose text, NFC-normalised and with white space folded, was seen at a lower doc_id."""
-
-
-class Clustering(Section):
-    """How vectors are grouped."""
-
-    clusters: Count = 100
-    """Number of clusters. Fewer are made when there are fewer different documents."""
-    max_iterations: Count = 300
-    """Most K-Means iterations."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4
-    """Stop when an iteration lowers the inertia by less than this share of it."""
-    fit_rows: Annotated[int, Field(ge=1)] | Literal["all"] = 10_000_000
-    """Documents to fit the centroids on (a random sample of about so many), or `all`. All are assigned."""
-    engine: Literal["auto", "torch"] = "auto"
-    """`torch`: Ray actors that hold their rows in memory, on GPU or CPU. `auto` takes the best one that is there."""
 
 
 class Output(Section):
@@ -186,7 +172,9 @@ class Job(Section):
                 raise ValueError(f"keep_columns of domain {source.domain!r} names a column twice")
 
     def _check_sampling(self) -> None:
-        sampling, clusters = self.sampling, self.clustering.clusters
+        sampling, clusters = self.sampling, self.clustering.fine
+        if sampling.balance == "groups" and self.clustering.groups is None:
+            raise ValueError("sampling.balance is groups, which needs two numbers in clustering.clusters: [2000, 100]")
         if not self.quality.given:
             reader = (
                 "sampling.order is curriculum"

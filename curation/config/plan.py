@@ -95,6 +95,9 @@ class Sampling(Section):
     """How many tokens are drawn. Not read when there are phases."""
     cluster_exponent: Share = 0.0
     """0: every cluster the same share; 1: as the corpus is; between: tempered (share ~ size ** exponent)."""
+    balance: Literal["clusters", "groups"] = "clusters"
+    """What is evened out. `groups` (with two numbers in clustering.clusters): every group gets the same share, and its
+    clusters share it by their size ** cluster_exponent."""
     clip: Clip = 5
     """Most times that any document is used; `sources[].clip` is one for a domain."""
     min_cluster_share: Share = 0.0

@@ -83,10 +83,32 @@ def cluster_rows(clusters: pa.Table, allocation: pa.Table) -> list[dict[str, Any
             "clipped": row["cluster"] in clipped,
             "coherence": row["coherence"],
             "terms": row["terms"],
+            "group": row["group"],
+            "warning": row["warning"],
         }
         for row, b, a in zip(clusters.to_pylist(), before, after, strict=True)
     ]
     return sorted(rows, key=lambda row: (-row["tokens_before"], row["cluster"]))
+
+
+def group_rows(clusters: list[dict[str, Any]], groups: pa.Table) -> list[dict[str, Any]]:
+    """A row a group of clusters, largest first, from the rows of its clusters."""
+    all_before = sum(row["tokens_before"] for row in clusters)
+    all_after = sum(row["tokens_after"] for row in clusters)
+    rows = []
+    for group in groups.to_pylist():
+        own = [row for row in clusters if row["group"] == group["group"]]
+        before, after = sum(row["tokens_before"] for row in own), sum(row["tokens_after"] for row in own)
+        rows.append(
+            {
+                "group": group["group"],
+                "clusters": group["clusters"],
+                "documents": group["documents"],
+                **_before_after(before, after, all_before, all_after),
+                "terms": group["terms"],
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["tokens_before"], row["group"]))
 
 
 def spent_clusters(allocation: pa.Table) -> set[int]:

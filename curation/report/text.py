@@ -25,7 +25,12 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
     if len(summary["plan"]["phases"]) > 1:
         console.print(_phases(summary["plan"]["phases"]))
     clusters = summary["clusters"]
-    if len(clusters) <= 2 * LISTED:
+    console.print(_clustering(summary["clustering"]))
+    if any(row["warning"] for row in clusters):
+        console.print(_warnings([row for row in clusters if row["warning"]]))
+    if summary["groups"]:
+        console.print(_groups(summary["groups"]))
+    elif len(clusters) <= 2 * LISTED:
         console.print(_clusters("Clusters", clusters))
     else:
         console.print(_clusters(f"The {LISTED} largest of {len(clusters)} clusters", clusters[:LISTED]))
@@ -150,6 +155,45 @@ def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
         table.add_row(str(row["cluster"]), *figures, terms)
     if any(row["clipped"] for row in rows):
         table.caption = "* clipped: every document was used as often as the clip allows"
+    return table
+
+
+def _clustering(found: dict[str, Any]) -> Table:
+    """How good the clusters are."""
+    table = _table("Clusters, what they are worth", "", "figure", " ")
+    table.add_row("mean similarity", f"{found['mean_similarity']:.3f}", "of a document to its centroid")
+    table.add_row("coherence", f"{found['coherence']:.3f}", "simplified silhouette; 1: far from the next cluster")
+    if "stability" in found:
+        rows, clusters = found["stability_rows"], found["stability_clusters"]
+        told = f"adjusted Rand index of two seeds, {rows:,} documents in {clusters:,} clusters; 1: the same"
+        table.add_row("stability", f"{found['stability']:.3f}", told)
+    sizes = f"smallest {found['smallest']:,}, largest {found['largest']:,} documents"
+    table.add_row("median size", f"{found['median']:,}", sizes)
+    if found["empty"] or found["reseeded"]:
+        table.add_row("empty", f"{found['empty']:,}", f"re-seeded in the fit: {found['reseeded']:,}")
+    if len(found["restart_inertia"]) > 1:
+        low, high = min(found["restart_inertia"]), max(found["restart_inertia"])
+        told = f"the best of {len(found['restart_inertia'])}: inertia {low:.6g}, the worst {high:.6g}"
+        table.add_row("restart", str(found["restart"]), told)
+    return table
+
+
+def _warnings(rows: list[dict[str, Any]]) -> Table:
+    """Clusters that look like junk, the largest first."""
+    table = _table(f"To look at: {len(rows)} of the clusters", "cluster", "documents", " ")
+    for row in rows[:LISTED]:
+        told = f"{row['warning']}: {', '.join(row['terms'][:5])}"
+        table.add_row(str(row["cluster"]), f"{row['documents']:,}", Text(told))
+    table.caption = "sampling.exclude leaves a cluster out"
+    return table
+
+
+def _groups(rows: list[dict[str, Any]]) -> Table:
+    table = _table("Groups of clusters", "group", "clusters", "documents", "before", "after", "epochs", "terms")
+    for row in rows:
+        shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}", f"{row['epochs']:.2f}")
+        counts = (f"{row['clusters']:,}", f"{row['documents']:,}")
+        table.add_row(str(row["group"]), *counts, *shares, Text(", ".join(row["terms"][:8])))
     return table
 
 

@@ -1,8 +1,8 @@
 """Centroids: fits K-Means on the embeddings.
 
 Reads `embeddings`. Actors each hold the vectors of some splits in memory; an iteration sends the centroids out and
-gets sums back (`clustering.torch_engine`). The state is committed as it goes, so a killed run goes on from the last
-saved iteration, and an actor that dies is started again, reads its splits again and repeats the step. Neither
+gets sums back (`clustering.torch_engine`). The state is committed as it goes (`fits`), so a killed run goes on from the
+last saved iteration, and an actor that dies is started again, reads its splits again and repeats the step. Neither
 changes a bit of the result.
 
 The rows to fit on, and the smaller sample for the first centroids, are chosen by doc_id alone, so the same documents
@@ -11,7 +11,6 @@ are fitted whatever the splits are.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, TypeVar
@@ -19,30 +18,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.clustering.init import kmeans_plus_plus
-from curation.clustering.torch_engine import (
-    FitState,
-    Iteration,
-    RowBlock,
-    StepResult,
-    Worst,
-    fit,
-    merge_worst,
-)
-from curation.clustering.update import inertia, mean_similarity
+from curation.clustering.stability import agreement
+from curation.clustering.torch_engine import FitState, RowBlock, StepResult, Worst, merge_worst
+from curation.clustering.update import mean_similarity
 from curation.config import Job
-from curation.counter_rng import uniform
+from curation.counter_rng import nth_seed, uniform
 from curation.errors import RunError
 from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.embeddings import load_vectors
+from curation.stages.fits import fit_restarts
 from curation.stages.splits import load_splits, part_name
-from curation.store import Part, Store
-
-CENTROIDS = "centroids/centroids.npz"
-
-#: Seconds between two saves of the state.
-SAVE_EVERY = 5.0
+from curation.store import Store
 
 #: Rows that the first centroids are drawn from: at least so many, and so many a cluster.
 INIT_ROWS, INIT_ROWS_A_CLUSTER = 20_000, 50
@@ -52,7 +39,8 @@ Answer = TypeVar("Answer")
 
 def settings(job: Job) -> dict[str, Any]:
     """What the centroids depend on besides the embeddings."""
-    return {"clustering": job.clustering.model_dump(exclude={"engine"}), "seed": job.seed}
+    clustering = job.clustering.model_dump(exclude={"engine", "clusters"}) | {"clusters": job.clustering.fine}
+    return {"clustering": clustering, "seed": job.seed}
 
 
 def work(run: Run) -> Result:
@@ -62,37 +50,24 @@ def work(run: Run) -> Result:
     with run.reporter.stage("centroids", 0) as progress:
         gang = Gang(run, share)
         try:
-            state = load_state(run.store)
-            init = state.centroids if state else first_centroids(gang, run.job, documents * share)
-            saved = time.monotonic()
+            sample = init_sample(gang, run.job, documents * share)
+            rows, restarts = gang.rows, run.job.clustering.restarts
 
-            def keep(now: FitState) -> None:
-                nonlocal saved
-                last = now.history[-1]
-                similarity = mean_similarity(last.objective, gang.rows)
-                progress.advance(text=f"iteration {now.iteration}, mean similarity {similarity:.4f}")
-                if time.monotonic() - saved >= SAVE_EVERY:
-                    save_state(run.store, now)
-                    saved = time.monotonic()
+            def tell(number: int, now: FitState) -> None:
+                similarity = mean_similarity(now.history[-1].objective, rows)
+                which = f"restart {number + 1} of {restarts}, " if restarts > 1 else ""
+                progress.advance(text=f"{which}iteration {now.iteration}, mean similarity {similarity:.4f}")
 
-            state = fit(
-                gang.step,
-                gang.worst,
-                init,
-                max_iterations=run.job.clustering.max_iterations,
-                tolerance=run.job.clustering.tolerance,
-                on_iteration=keep,
-                start=state,
-            )
-            rows = gang.rows
+            fits = fit_restarts(run.store, run.job, sample, gang.step, gang.worst, tell)
         finally:
             gang.stop()
-    if len(state.centroids) < run.job.clustering.clusters:
-        wanted = run.job.clustering.clusters
-        text = f"{len(state.centroids)} clusters instead of {wanted}: there are no more different vectors"
+        progress.advance(text="stability")
+        stats = fits.figures(rows) | stability(sample, run.job)
+    if len(fits.best.centroids) < run.job.clustering.fine:
+        wanted = run.job.clustering.fine
+        text = f"{len(fits.best.centroids)} clusters instead of {wanted}: there are no more different vectors"
         run.reporter.event("note", stage="centroids", text=text)
-    stats = figures(state, rows)
-    return Result([save_state(run.store, state)], stats)
+    return Result([fits.part], stats)
 
 
 STAGE = Stage("centroids", ("centroids",), ("embeddings",), settings, work)
@@ -106,27 +81,21 @@ def counted_documents(store: Store) -> int:
     return int(marker.stats["documents"])
 
 
-def figures(state: FitState, rows: int) -> dict[str, Any]:
-    """What the fit says of itself: documents fitted on, iterations, mean similarity and inertia of each."""
-    return {
-        "rows": rows,
-        "clusters": len(state.centroids),
-        "iterations": state.iteration,
-        "converged": state.converged,
-        "mean_similarity": [mean_similarity(step.objective, rows) for step in state.history],
-        "inertia": [inertia(step.objective, rows) for step in state.history],
-        "reseeded": sum(step.reseeded for step in state.history),
-    }
-
-
-def first_centroids(gang: Gang, job: Job, rows: float) -> NDArray[np.float32]:
-    """The first centroids, from a sample of the rows to fit on."""
-    clusters = job.clustering.clusters
-    share = init_share(clusters, rows)
+def init_sample(gang: Gang, job: Job, rows: float) -> NDArray[np.float16]:
+    """The rows that the first centroids are drawn from, float16[m, d], a sample of those to fit on, by doc_id."""
+    share = init_share(job.clustering.fine, rows)
     found = gang.ask(lambda actor: actor.sample.remote(share))
     ids = np.concatenate([ids for ids, _ in found])
-    vectors = np.concatenate([vectors for _, vectors in found])
-    return kmeans_plus_plus(vectors[np.argsort(ids)], clusters, job.seed)
+    vectors: NDArray[np.float16] = np.concatenate([vectors for _, vectors in found])
+    return vectors[np.argsort(ids)]
+
+
+def stability(sample: NDArray[np.float16], job: Job) -> dict[str, Any]:
+    """How alike two clusterings of a sample are whose seeds differ; nothing where there is too little to say."""
+    found = agreement(sample, job.clustering.fine, nth_seed(job.seed, 1), nth_seed(job.seed, 2))
+    if found is None:
+        return {}
+    return {"stability": found.index, "stability_rows": found.rows, "stability_clusters": found.clusters}
 
 
 def fit_share(job: Job, documents: int) -> float:
@@ -150,32 +119,6 @@ def is_in_init(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool
     """Which of these the first centroids are drawn from: bool[n]."""
     chosen: NDArray[np.bool_] = uniform(seed, "clustering.init.sample", doc_id) < share
     return chosen
-
-
-def save_state(store: Store, state: FitState) -> Part:
-    """Commits a fit as far as it is, in place of what it was before."""
-    history = {
-        "objective": np.array([step.objective for step in state.history]),
-        "reseeded": np.array([step.reseeded for step in state.history], np.int64),
-    }
-    arrays = {"centroids": state.centroids, "converged": np.array(state.converged), **history}
-    return store.write_arrays(CENTROIDS, arrays)
-
-
-def load_state(store: Store) -> FitState | None:
-    """The fit that an interrupted run left, or None."""
-    known = store.started("centroids").get("known", {})
-    if not store.exists(CENTROIDS) or known.get(CENTROIDS, store.hash(CENTROIDS)[1]) != store.hash(CENTROIDS)[1]:
-        return None
-    arrays = store.read_arrays(CENTROIDS)
-    columns = zip(arrays["objective"].tolist(), arrays["reseeded"].tolist(), strict=True)
-    history = tuple(Iteration(objective, 0, reseeded) for objective, reseeded in columns)
-    return FitState(arrays["centroids"], len(history), history, bool(arrays["converged"]))
-
-
-def load_centroids(store: Store) -> NDArray[np.float32]:
-    """The committed centroids, float32[K, d]."""
-    return store.read_arrays(CENTROIDS)["centroids"]
 
 
 class Gang:

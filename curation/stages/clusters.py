@@ -1,12 +1,14 @@
 """Clusters: what each cluster is, for people.
 
-Reads `assignments`, `documents` (tokens) and `excerpts`. Writes one row a cluster: sizes, coherence, the documents
-nearest to its centroid, and the terms that set it apart. Tasks sum up batches of splits; the sums are integers and
-the medoids merge in any order, so the splits can't matter.
+Reads `assignments`, `documents` (tokens), `excerpts` and the centroids. Writes one row a cluster: sizes, coherence, the
+documents nearest to its centroid, the terms that set it apart, its group and, where it looks like junk, why; and one
+row a group, where the job asks for groups. Tasks sum up batches of splits; the sums are integers and the medoids merge
+in any order, so the splits can't matter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +18,27 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.clustering.describe import ClusterSums, Medoids, merge_medoids, silhouette_sums, top_by_cluster
-from curation.clustering.terms import salient_terms
+from curation.clustering.groups import group_clusters
+from curation.clustering.junk import junk_warnings
+from curation.clustering.terms import occurrences, salient_terms, shared_words
 from curation.config import Job
-from curation.stages.centroids import load_centroids
 from curation.stages.context import Result, Run, Stage
+from curation.stages.fits import load_centroids
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
-from curation.store import Store
+from curation.store import Store, fingerprint
+from curation.text.feature_languages import STOP_WORDS
 
-CLUSTERS = "clusters/clusters.parquet"
+CLUSTERS, GROUPS = "clusters/clusters.parquet", "clusters/groups.parquet"
 
 #: Documents listed as medoids, terms listed, and splits that a task sums up.
 MEDOIDS, TERMS, TASK_SPLITS = 3, 10, 64
+
+#: Function words of each language.
+LANGUAGES = {language: frozenset(words.split()) for language, words in STOP_WORDS.items()}
+
+#: Warnings that are told one by one while the run goes on; all are in the table.
+TOLD = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +50,27 @@ class Summary:
     medoids: Medoids
 
 
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """What the excerpts say."""
+
+    terms: list[list[str]]
+    """Of each cluster."""
+    shared_words: NDArray[np.float64]
+    """float64[K], see `terms.shared_words`."""
+    group_terms: list[list[str]]
+    """Of each group; none where there are no groups."""
+
+
 def settings(job: Job) -> dict[str, Any]:
-    """Nothing but the tables."""
-    return {}
+    """The number of groups; all else is in the tables."""
+    return {"groups": job.clustering.groups}
 
 
 def work(run: Run) -> Result:
     """The stage."""
-    clusters = len(load_centroids(run.store))
+    centroids, wanted = load_centroids(run.store), run.job.clustering.groups
+    clusters, groups = len(centroids), None
     splits = [split.split_id for split in load_splits(run.store)]
     batches = [splits[start : start + TASK_SPLITS] for start in range(0, len(splits), TASK_SPLITS)]
     tasks = run.job.resources.tasks
@@ -55,21 +79,47 @@ def work(run: Run) -> Result:
         for _, summary in map_items(batches, summarise, run.store, clusters, tasks=tasks):
             total = summary if total is None else _add(total, summary)
         assert total is not None, "a run has at least one split"
+        if wanted is not None:
+            progress.advance(text="groups")
+            groups = group_clusters(centroids, wanted)
         progress.advance(text="terms")
-        [(_, terms)] = map_items([clusters], find_terms, run.store, splits)
-        table = clusters_table(total, terms)
-    similarity = total.sums.similarity.sum() / 2.0**30 / total.sums.documents.sum()
-    coherence = total.sums.silhouette.sum() / 2.0**30 / total.sums.documents.sum()
-    stats = {
-        "clusters": clusters,
-        "empty": int((total.sums.documents == 0).sum()),
-        "mean_similarity": float(similarity),
-        "coherence": float(coherence),
-    }
-    return Result([run.store.write_table(CLUSTERS, table)], stats)
+        [(_, wording)] = map_items([clusters], find_terms, run.store, splits, groups)
+    warnings = junk_warnings(total.sums, wording.shared_words, wording.terms, LANGUAGES)
+    parts = [run.store.write_table(CLUSTERS, clusters_table(total, wording.terms, groups, warnings))]
+    if groups is not None:
+        parts.append(run.store.write_table(GROUPS, groups_table(total, groups, wording.group_terms)))
+    _tell(run, warnings)
+    return Result(parts, figures(total.sums, groups, warnings))
 
 
 STAGE = Stage("clusters", ("clusters",), ("documents", "duplicates", "centroids", "assignments"), settings, work)
+
+
+def figures(sums: ClusterSums, groups: NDArray[np.int32] | None, warnings: Sequence[str | None]) -> dict[str, Any]:
+    """What the stage counts. `grouping` is a hash of the groups: what a plan that evens them out depends on."""
+    sizes = np.sort(sums.documents[sums.documents > 0])
+    return {
+        "clusters": len(sums.documents),
+        "empty": int((sums.documents == 0).sum()),
+        "mean_similarity": float(sums.similarity.sum() / 2.0**30 / sums.documents.sum()),
+        "coherence": float(sums.silhouette.sum() / 2.0**30 / sums.documents.sum()),
+        "smallest": int(sizes[0]),
+        "median": int(sizes[len(sizes) // 2]),
+        "largest": int(sizes[-1]),
+        "warnings": sum(warning is not None for warning in warnings),
+        "groups": 0 if groups is None else int(groups.max()) + 1,
+        "grouping": None if groups is None else fingerprint(groups.tolist()),
+    }
+
+
+def _tell(run: Run, warnings: Sequence[str | None]) -> None:
+    """Notes the first warnings."""
+    found = [f"cluster {number}: {warning}" for number, warning in enumerate(warnings) if warning]
+    for text in found[:TOLD]:
+        run.reporter.event("note", stage="clusters", text=text)
+    if len(found) > TOLD:
+        text = f"{len(found) - TOLD} more clusters have a warning: see {CLUSTERS}"
+        run.reporter.event("note", stage="clusters", text=text)
 
 
 def summarise(splits: list[int], store: Store, clusters: int) -> Summary:
@@ -100,8 +150,8 @@ def _add(left: Summary, right: Summary) -> Summary:
     return Summary(left.sums + right.sums, left.tokens + right.tokens, medoids)
 
 
-def find_terms(clusters: int, store: Store, splits: list[int]) -> list[list[str]]:
-    """The terms of each cluster, from the excerpts of its documents."""
+def find_terms(clusters: int, store: Store, splits: list[int], groups: NDArray[np.int32] | None) -> Wording:
+    """What the excerpts of the clusters' documents say."""
     texts: list[str] = []
     labels = []
     there = store.list("excerpts")
@@ -115,10 +165,14 @@ def find_terms(clusters: int, store: Store, splits: list[int]) -> list[list[str]
         kept = np.isin(doc_id, known, assume_unique=True)
         texts += excerpts["text"].filter(pa.array(kept)).to_pylist()
         labels.append(assigned["cluster"].to_numpy()[np.searchsorted(known, doc_id[kept])])
-    return salient_terms(texts, np.concatenate([np.empty(0, np.int32), *labels]), clusters, TERMS)
+    found, cluster = occurrences(texts), np.concatenate([np.empty(0, np.int32), *labels])
+    group_terms = [] if groups is None else salient_terms(found, groups[cluster], int(groups.max()) + 1, TERMS)
+    return Wording(salient_terms(found, cluster, clusters, TERMS), shared_words(found, cluster, clusters), group_terms)
 
 
-def clusters_table(summary: Summary, terms: list[list[str]]) -> pa.Table:
+def clusters_table(
+    summary: Summary, terms: list[list[str]], groups: NDArray[np.int32] | None, warnings: Sequence[str | None]
+) -> pa.Table:
     """The `clusters` table."""
     count = len(terms)
     arrays = [
@@ -129,5 +183,23 @@ def clusters_table(summary: Summary, terms: list[list[str]]) -> pa.Table:
         pa.array(summary.sums.coherence, from_pandas=True),
         pa.array(summary.medoids.by_cluster(count), pa.list_(pa.int64())),
         pa.array(terms, pa.list_(pa.string())),
+        pa.nulls(count, pa.int32()) if groups is None else groups,
+        pa.array(warnings, pa.string()),
     ]
     return pa.table(arrays, schema=tables.CLUSTERS)
+
+
+def groups_table(summary: Summary, groups: NDArray[np.int32], terms: list[list[str]]) -> pa.Table:
+    """The `groups` table."""
+    documents, tokens = np.zeros((2, len(terms)), np.int64)
+    np.add.at(documents, groups, summary.sums.documents)
+    np.add.at(tokens, groups, summary.tokens)
+    numbers, sizes = np.arange(len(terms), dtype=np.int32), np.bincount(groups).astype(np.int32)
+    arrays = [numbers, sizes, documents, tokens, pa.array(terms, pa.list_(pa.string()))]
+    return pa.table(arrays, schema=tables.GROUPS)
+
+
+def load_groups(store: Store) -> NDArray[np.int32]:
+    """The group of each cluster, int32[K], where the job asks for groups."""
+    groups: NDArray[np.int32] = store.read_table(CLUSTERS, ["group"])["group"].to_numpy()
+    return groups

@@ -41,6 +41,8 @@ class Cells:
     tokens: NDArray[np.int64]
     left_out: NDArray[np.int16]
     """int16[C, D]: index into `sampling.exclude`, -1 where nothing keeps the cell out."""
+    groups: NDArray[np.int32] | None = None
+    """int32[C]: the group of each cluster, where `sampling.balance` evens out groups."""
 
     @property
     def open_tokens(self) -> NDArray[np.int64]:
@@ -82,11 +84,11 @@ def load_eligible(store: Store, splits: list[Split], domains: list[str], total: 
     return Eligible(quality=arrays.pop("quality", None), ends=ends, **arrays)
 
 
-def cells_of(job: Job, documents: Eligible, clusters: int) -> Cells:
-    """Documents and tokens of each cell, and what the job leaves out."""
+def cells_of(job: Job, documents: Eligible, clusters: int, groups: NDArray[np.int32] | None = None) -> Cells:
+    """Documents and tokens of each cell, what the job leaves out, and the groups that it evens out, if it does."""
     shape = (clusters, len(job.domains))
     count, tokens = cell_totals(documents.cell, documents.tokens, clusters * len(job.domains))
-    return Cells(count.reshape(shape), tokens.reshape(shape), left_out(job, clusters))
+    return Cells(count.reshape(shape), tokens.reshape(shape), left_out(job, clusters), groups)
 
 
 def left_out(job: Job, clusters: int) -> NDArray[np.int16]:

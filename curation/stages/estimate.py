@@ -183,11 +183,11 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int, given:
         encoder, fitting = _encoder(job, texts, documents)
         encoding = _seconds(lambda: encoder.encode(chosen)) / max(1, len(chosen))
         model, dimensions, embedding = job.embedding.model, encoder.dimensions, encoding * documents / threads
-    clusters = min(job.clustering.clusters, documents)
+    clusters = min(job.clustering.fine, documents)
     product = 2.0 * clusters * dimensions / _multiply_rate()
     token = job.tokens.bytes_per_token
     rows = documents if job.clustering.fit_rows == "all" else min(documents, job.clustering.fit_rows)
-    iterations = min(30, job.clustering.max_iterations)
+    iterations = min(30, job.clustering.max_iterations) * job.clustering.restarts
     drawn = sum(
         text * request.budget.epochs if request.budget.epochs else float(request.budget.tokens or 0) * token
         for request in phases_of(job)

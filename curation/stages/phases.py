@@ -187,6 +187,7 @@ def decide(
         used=None if spent is None else spent.tokens,
         min_share=job.sampling.min_cluster_share,
         max_share=job.sampling.max_cluster_share,
+        groups=cells.groups,
     )
     return Decision(tokens, weighing, allocation)
 

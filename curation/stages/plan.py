@@ -1,11 +1,11 @@
 """Plan: which document, how often, in which order, in which shard.
 
-Reads `documents`, `assignments` and, where weights are computed from the texts, `profiles`. One actor loads what it
-needs as narrow arrays indexed by document (`eligible`), decides phase by phase (`phases`), runs `curation.sampling`
-on the documents and writes `allocation` (a row a cell and phase), `schedule` (a row a draw, in parts by split),
-`plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about). All of it
-is a pure function of the committed tables, so a planner that dies is started again from the beginning and writes the
-same bytes.
+Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, and where groups of clusters
+are evened out `clusters`. One actor loads what it needs as narrow arrays indexed by document (`eligible`), decides
+phase by phase (`phases`), runs `curation.sampling` on the documents and writes `allocation` (a row a cell and phase),
+`schedule` (a row a draw, in parts by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain
+weights and how they came about). All of it is a pure function of the committed tables, so a planner that dies is
+started again from the beginning and writes the same bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.config import Job
+from curation.counter_rng import nth_seed
 from curation.errors import CurationError, JobError
 from curation.sampling.arrivals import draw_by_chance
 from curation.sampling.balance import coverage
@@ -25,9 +26,10 @@ from curation.sampling.copies import copies
 from curation.sampling.quality import Curve, curve_values, domain_means
 from curation.sampling.schedule import Schedule, schedule
 from curation.stages import plan_tables, workers
-from curation.stages.centroids import load_centroids
+from curation.stages.clusters import load_groups
 from curation.stages.context import Result, Run, Stage
 from curation.stages.eligible import Cells, Eligible, cells_of, load_eligible
+from curation.stages.fits import load_centroids
 from curation.stages.phases import (
     Decision,
     PhaseRequest,
@@ -106,7 +108,13 @@ def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
     return found
 
 
-STAGE = Stage("plan", ("plan", "allocation", "schedule"), ("documents", "assignments", "profiles"), settings, work)
+STAGE = Stage(
+    "plan",
+    ("plan", "allocation", "schedule"),
+    ("documents", "assignments", "profiles", "clusters.grouping"),
+    settings,
+    work,
+)
 
 
 class Planner:
@@ -126,7 +134,8 @@ def make_plan(store: Store, job: Job) -> Result:
     assigned = store.marker("assignments")
     total = assigned.stats["documents"] if assigned else 0
     documents = load_eligible(store, splits, job.domains, total, with_quality=_reads_quality(job))
-    cells = cells_of(job, documents, len(load_centroids(store)))
+    groups = load_groups(store) if job.sampling.balance == "groups" else None
+    cells = cells_of(job, documents, len(load_centroids(store)), groups)
     profiles = load_profiles(store) if "auto" in job.strategies else None
     phases, used = draw_phases(job, documents, cells, profiles)
     seen = coverage(documents.tokens, used)
@@ -270,7 +279,7 @@ def draw(
     used: NDArray[np.int16] | None,
 ) -> tuple[Schedule, NDArray[np.int16]]:
     """The draws of a phase in order, and how often each document is drawn in it."""
-    allocation, seed = decision.allocation, phase_seed(job.seed, request.number)
+    allocation, seed = decision.allocation, nth_seed(job.seed, request.number)
     if job.sampling.interleave == "random":
         free = decision.weighing.wanted is None
         budgets = np.array([allocation.total]) if free else allocation.target.sum(axis=0)
@@ -309,8 +318,3 @@ def draw(
         curriculum=job.sampling.curriculum,
     )
     return drawn, counts
-
-
-def phase_seed(seed: int, number: int) -> int:
-    """A seed of its own for each phase; the job's for the first."""
-    return (seed + number * 0x9E3779B97F4A7C15) % 2**63

@@ -8,15 +8,35 @@ from __future__ import annotations
 from typing import Any
 
 from curation.config import Job
-from curation.report.summary import balance, cluster_rows, domain_rows, first_phase, left_out_rows, tokens_by
+from curation.report.summary import (
+    balance,
+    cluster_rows,
+    domain_rows,
+    first_phase,
+    group_rows,
+    left_out_rows,
+    tokens_by,
+)
 from curation.sampling.balance import effective_number, gini
-from curation.stages.clusters import CLUSTERS
+from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
 from curation.stages.plan_tables import ALLOCATION, WEIGHTS
 from curation.store import Store
 
 SUMMARY = "report/summary.json"
+
+#: What the fit says that the clusters don't.
+FITTED = (
+    "iterations",
+    "converged",
+    "reseeded",
+    "restart",
+    "restart_inertia",
+    "stability",
+    "stability_rows",
+    "stability_clusters",
+)
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -32,7 +52,7 @@ def work(run: Run) -> Result:
 STAGE = Stage(
     "report",
     ("report",),
-    ("sources", "documents", "duplicates", "embeddings", "clusters", "plan", "shards"),
+    ("sources", "documents", "duplicates", "embeddings", "centroids", "clusters", "plan", "shards"),
     settings,
     work,
 )
@@ -47,6 +67,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     numbers = clusters["cluster"].to_pylist()
     before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
+    rows = cluster_rows(clusters, allocation)
     return {
         "encoder": f"{'given vectors' if job.given_vectors else job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
@@ -60,7 +81,9 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "weights": weights,
         "left_out": left_out_rows(allocation),
         "domains": domain_rows(allocation, job.domains, weights),
-        "clusters": cluster_rows(clusters, allocation),
+        "clustering": {key: stats["centroids"][key] for key in FITTED if key in stats["centroids"]} | stats["clusters"],
+        "clusters": rows,
+        "groups": group_rows(rows, store.read_table(GROUPS)) if job.clustering.groups else [],
     }
 
 

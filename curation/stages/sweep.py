@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -29,24 +29,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curation.clustering.assign import nearest
-from curation.clustering.init import kmeans_plus_plus
-from curation.clustering.torch_engine import FitState, RowBlock, fit
+from curation.clustering.groups import group_clusters
+from curation.clustering.torch_engine import FitState
 from curation.config import Job
-from curation.counter_rng import uniform
+from curation.counter_rng import nth_seed, uniform
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.progress import Reporter
 from curation.report.sweep_text import Figures, Row, Sweep
 from curation.sampling.balance import effective_number, effective_tokens, gini
-from curation.sampling.cells import cell_of, cell_totals
+from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.stages import centroids, profiles
 from curation.stages.context import Stage
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
+from curation.stages.fits import load_centroids
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
-from curation.stages.plan import judge, phase_seed, spent_before
+from curation.stages.plan import judge, spent_before
+from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
 from curation.stages.verify import Fingerprint
 from curation.store import Marker, Store
@@ -136,6 +137,8 @@ class Clustered:
     scale: NDArray[np.float64]
     """float64[D]: tokens in the corpus for one in `documents`."""
     sampled: bool
+    centroids: NDArray[np.float32]
+    """float32[C, d]."""
 
 
 class Corpus:
@@ -146,7 +149,7 @@ class Corpus:
         with reporter.stage("documents", 0):
             self._all = load_eligible(store, load_splits(store), job.domains, total, job.quality.given)
         self._by_domain = cell_totals(self._all.cell % len(job.domains), self._all.tokens, len(job.domains))[1]
-        self._known = {_clustering(job): self._clustered(self._all, len(centroids.load_centroids(store)))}
+        self._known = {_clustering(job): self._clustered(self._all, load_centroids(store))}
         self._sample: Sample | None = None
 
     def clustered(self, job: Job) -> Clustered:
@@ -158,7 +161,7 @@ class Corpus:
                 self._sample = self._sample or self._draw_sample()
 
                 def tell(state: FitState) -> None:
-                    progress.advance(text=f"{job.clustering.clusters} clusters, iteration {state.iteration}")
+                    progress.advance(text=f"{job.clustering.fine} clusters, iteration {state.iteration}")
 
                 self._known[key] = self._clustered(*cluster_anew(job, self._sample, tell))
         return self._known[key]
@@ -169,12 +172,12 @@ class Corpus:
         some = f"~: clustered on a random sample of {rows:,} of {documents:,} documents"
         return [some] if 0 < rows < documents else []
 
-    def _clustered(self, documents: Eligible, clusters: int) -> Clustered:
-        shape = (clusters, len(self._by_domain))
-        count, tokens = (found.reshape(shape) for found in cell_totals(documents.cell, documents.tokens, prod(shape)))
+    def _clustered(self, documents: Eligible, found: NDArray[np.float32]) -> Clustered:
+        shape = (len(found), len(self._by_domain))
+        count, tokens = (sums.reshape(shape) for sums in cell_totals(documents.cell, documents.tokens, prod(shape)))
         scale = np.where(tokens.any(axis=0), self._by_domain / np.maximum(tokens.sum(axis=0), 1), 1.0)
         sampled = len(documents.doc_id) < len(self._all.doc_id)
-        return Clustered(documents, count, np.rint(tokens * scale).astype(np.int64), scale, sampled)
+        return Clustered(documents, count, np.rint(tokens * scale).astype(np.int64), scale, sampled, found)
 
     def _draw_sample(self) -> Sample:
         """The documents that stand for all, chosen by doc_id alone."""
@@ -193,44 +196,16 @@ class Corpus:
         return Sample(replace(self._all, **columns, ends=ends), vectors)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Documents, and their vectors split by split, float16[n_i, d]."""
-
-    documents: Eligible
-    vectors: list[NDArray[np.float16]]
-
-
 def _clustering(job: Job) -> str:
     """What the clusters depend on besides the vectors."""
     return json.dumps(centroids.settings(job), sort_keys=True)
 
 
-def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> tuple[Eligible, int]:
-    """The documents of a sample in the clusters that a run on them would make, and how many clusters these are.
-
-    As in `centroids` and `assignments`, with one block of rows in place of actors; `tell` hears of each iteration.
-    """
-    documents, asked = sample.documents, job.clustering
-    share = centroids.fit_share(job, len(documents.doc_id))
-    chosen = np.split(centroids.is_fitted_on(job.seed, documents.doc_id, share), documents.ends[:-1])
-    rows = [part if mine.all() else part[mine] for part, mine in zip(sample.vectors, chosen, strict=True)]
-    ids = documents.doc_id[np.concatenate(chosen)].astype(np.int64)
-    some = centroids.is_in_init(job.seed, ids, centroids.init_share(asked.clusters, len(documents.doc_id) * share))
-    of_parts = np.split(some, np.cumsum([len(part) for part in rows])[:-1])
-    first = np.concatenate([part[mine] for part, mine in zip(rows, of_parts, strict=True)])
-    init = kmeans_plus_plus(first, asked.clusters, job.seed)
-    block, most = RowBlock(rows, ids), asked.max_iterations
-    state = fit(block.step, block.worst, init, max_iterations=most, tolerance=asked.tolerance, on_iteration=tell)
-    found = state.centroids
-    cluster = np.concatenate([nearest(part, found) for part in sample.vectors])
-    cell = cell_of(cluster, documents.cell % len(job.domains), len(job.domains))
-    return replace(documents, cell=cell), len(found)
-
-
 def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
     """What a job would draw. Raises JobError where the allocation refuses it."""
-    cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)))
+    wanted = job.clustering.groups if job.sampling.balance == "groups" else None
+    groups = None if wanted is None else group_clusters(seen.centroids, wanted)
+    cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups)
     by_quality = any(request.by_quality for request in phases_of(job))
     decisions, unique = (_by_documents if by_quality else _by_cells)(job, seen, cells, measured)
     drawn = np.sum([decision.allocation.target for decision in decisions], axis=0)
@@ -287,7 +262,7 @@ def _by_documents(job: Job, seen: Clustered, cells: Cells, measured: Profiles | 
             documents.tokens,
             np.minimum(decision.allocation.target / seen.scale, left.room),
             request.clips,
-            phase_seed(job.seed, request.number),
+            nth_seed(job.seed, request.number),
             quality=judged.values if judged and request.by_quality else None,
             used=used if request.number else None,
         )

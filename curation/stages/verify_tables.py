@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from curation.config import Job
 from curation.sources.rows import Split
-from curation.stages.clusters import CLUSTERS
+from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.documents import text_hash
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.embeddings import load_vectors
@@ -71,6 +71,8 @@ def check_tables(store: Store, job: Job) -> Faults:
         _count_draws(drawn_tokens, documents, assigned, schedule, stops)
     agrees = np.array_equal(sizes, clusters["documents"].to_numpy())
     yield _check(agrees, f"{CLUSTERS}: sizes are not those of the assignments")
+    if job.clustering.groups:
+        yield _groups(store)
     everywhere = np.sort(np.concatenate([np.empty(0, np.int64), *positions]))
     yield _check(
         np.array_equal(everywhere, np.arange(len(everywhere))), "schedule: positions are not 0 to the last, each once"
@@ -80,6 +82,15 @@ def check_tables(store: Store, job: Job) -> Faults:
     hashes = _content_hashes(store, splits)
     yield from _duplicates(store, hashes, dropped)
     yield from _shards(store, splits, shards, len(everywhere), hashes)
+
+
+def _groups(store: Store) -> str | None:
+    """Every cluster is in a group, and the groups count what is in their clusters."""
+    clusters, groups = store.read_table(CLUSTERS), store.read_table(GROUPS)
+    held = clusters.group_by("group").aggregate([("cluster", "count"), ("documents", "sum"), ("tokens", "sum")])
+    told = groups.select(["group", "clusters", "documents", "tokens"]).to_pydict()
+    agrees = list(held.sort_by("group").to_pydict().values()) == list(told.values())
+    return _check(agrees, f"{GROUPS}: its counts are not those of the clusters in each group")
 
 
 def _unit_length(store: Store, split: Split) -> str | None:

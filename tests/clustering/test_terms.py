@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from curation.clustering.terms import CHARACTERS, salient_terms, words
+from curation.clustering.terms import CHARACTERS, occurrences, salient_terms, words
 
 THEMES = {
     "cooking": "oven butter flour simmer onion garlic recipe",
@@ -36,14 +36,14 @@ LETTERS = str.maketrans("0123456789.", "abcdefghijk")
 
 def test_the_terms_are_those_of_the_theme():
     texts, cluster = corpus()
-    found = salient_terms(texts, cluster, 3, top=7)
+    found = salient_terms(occurrences(texts), cluster, 3, top=7)
     for theme, terms in zip(THEMES.values(), found, strict=True):
         assert set(terms) == set(theme.split())
 
 
 def test_terms_occur_in_two_documents_unless_there_is_one():
     texts = ["alpha alpha alpha beta", "beta gamma", "delta delta epsilon"]
-    found = salient_terms(texts, np.array([0, 0, 2], np.int32), 4)
+    found = salient_terms(occurrences(texts), np.array([0, 0, 2], np.int32), 4)
     assert found[0] == ["beta"]
     assert found[1] == found[3] == []
     assert found[2] == ["delta", "epsilon"]  # a word counts once a document, so they tie
@@ -52,28 +52,28 @@ def test_terms_occur_in_two_documents_unless_there_is_one():
 def test_ties_are_alphabetical_and_cut_at_top():
     texts = ["zeta eta theta iota", "theta iota zeta eta", "one two", "one two"]
     cluster = np.array([0, 0, 1, 1], np.int32)
-    assert salient_terms(texts, cluster, 2, top=3) == [["eta", "iota", "theta"], ["one", "two"]]
+    assert salient_terms(occurrences(texts), cluster, 2, top=3) == [["eta", "iota", "theta"], ["one", "two"]]
 
 
 def test_one_cluster_gives_its_most_frequent_terms():
     texts = ["common word", "common word here", "common thing here"]
-    assert salient_terms(texts, np.zeros(3, np.int32), 1) == [["common", "here", "word"]]
+    assert salient_terms(occurrences(texts), np.zeros(3, np.int32), 1) == [["common", "here", "word"]]
 
 
 def test_texts_without_words():
-    assert salient_terms(["", "12 34 !", "x"], np.array([0, 1, 1], np.int32), 2) == [[], []]
-    assert salient_terms([], np.zeros(0, np.int32), 2) == [[], []]
-    assert salient_terms(["word", "word"], np.array([0, 1], np.int32), 2) == [["word"], ["word"]]
+    assert salient_terms(occurrences(["", "12 34 !", "x"]), np.array([0, 1, 1], np.int32), 2) == [[], []]
+    assert salient_terms(occurrences([]), np.zeros(0, np.int32), 2) == [[], []]
+    assert salient_terms(occurrences(["word", "word"]), np.array([0, 1], np.int32), 2) == [["word"], ["word"]]
 
 
 def test_the_same_in_any_order_and_in_another_process():
     texts, cluster = corpus(20)
-    expected = salient_terms(texts, cluster, 3)
+    expected = salient_terms(occurrences(texts), cluster, 3)
     order = np.random.default_rng(0).permutation(len(texts))
-    assert salient_terms([texts[i] for i in order], cluster[order], 3) == expected
+    assert salient_terms(occurrences([texts[i] for i in order]), cluster[order], 3) == expected
     program = (
-        "import numpy as np; from curation.clustering.terms import salient_terms as s;"
-        f"print(s({texts!r}, np.array({cluster.tolist()!r}, np.int32), 3))"
+        "import numpy as np; from curation.clustering.terms import occurrences as o, salient_terms as s;"
+        f"print(s(o({texts!r}), np.array({cluster.tolist()!r}, np.int32), 3))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     printed = subprocess.run(

@@ -49,3 +49,33 @@ def test_tables_without_meaning_are_refused(tokens):
 def test_exponents_out_of_range_are_refused(exponent):
     with pytest.raises(ValueError, match="exponent"):
         preference(np.array([[1]]), exponent)
+
+
+@given(corpora, exponents, st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_groups_share_evenly_and_their_clusters_by_a_power_of_their_size(corpus, exponent, seed, count):
+    groups = np.random.default_rng(seed).integers(0, count, corpus.clusters).astype(np.int32)
+    sizes = corpus.cell_tokens.sum(axis=1)
+    table = preference(corpus.cell_tokens, exponent, groups)
+    share = table.sum(axis=1)
+    assert np.array_equal(table > 0, corpus.cell_tokens > 0)
+    there = np.unique(groups[sizes > 0])
+    for group in there:
+        own = (groups == group) & (sizes > 0)
+        assert share[own].sum() == pytest.approx(1 / len(there), rel=1e-12)
+        power = sizes[own] ** exponent
+        assert share[own] * len(there) == pytest.approx(power / power.sum(), rel=1e-9)
+
+
+@given(corpora, exponents)
+def test_one_group_is_no_group_and_a_group_a_cluster_is_even_clusters(corpus, exponent):
+    tokens = corpus.cell_tokens
+    one = preference(tokens, exponent, np.zeros(corpus.clusters, np.int32))
+    assert one == pytest.approx(preference(tokens, exponent), rel=1e-12)
+    each = preference(tokens, exponent, np.arange(corpus.clusters, dtype=np.int32))
+    assert each == pytest.approx(preference(tokens, 0.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("groups", [[0], [0, -1]])
+def test_groups_without_meaning_are_refused(groups):
+    with pytest.raises(ValueError, match="groups"):
+        preference(np.array([[1], [2]]), 0.0, np.array(groups, np.int32))

@@ -1,0 +1,135 @@
+"""Fits: K-Means from one or several first centroids, committed as they go.
+
+The best of several fits is kept (`clustering.restarts`): how good a fit gets is in part the luck of its first
+centroids. Restart r draws them with a seed of its own, the job's for the first, from the same sample; rows and actors
+are the same. With one fit its state is saved under the name of the result. With several each has a file of its own, so
+that a killed run goes on with the restart it was in; they are removed when the winner is committed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.clustering.init import kmeans_plus_plus
+from curation.clustering.torch_engine import FitState, Iteration, StepResult, Worst, best_fit, fit
+from curation.clustering.update import inertia, mean_similarity
+from curation.config import Job
+from curation.counter_rng import nth_seed
+from curation.store import Part, Store
+
+CENTROIDS = "centroids/centroids.npz"
+
+#: Seconds between two saves of the state.
+SAVE_EVERY = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """The fits of a run."""
+
+    states: list[FitState]
+    """One for each restart."""
+    part: Part
+    """The committed centroids, those of the best one."""
+
+    @property
+    def winner(self) -> int:
+        """The number of the best one."""
+        return best_fit(self.states)
+
+    @property
+    def best(self) -> FitState:
+        """The best one."""
+        return self.states[self.winner]
+
+    def figures(self, rows: int) -> dict[str, Any]:
+        """What the fits say of themselves.
+
+        Of the best one: iterations, mean similarity and inertia of each, clusters re-seeded. Of all: final inertia.
+        """
+        state = self.best
+        return {
+            "rows": rows,
+            "clusters": len(state.centroids),
+            "iterations": state.iteration,
+            "converged": state.converged,
+            "mean_similarity": [mean_similarity(step.objective, rows) for step in state.history],
+            "inertia": [inertia(step.objective, rows) for step in state.history],
+            "reseeded": sum(step.reseeded for step in state.history),
+            "restart": self.winner,
+            "restart_inertia": [inertia(one.history[-1].objective, rows) for one in self.states],
+        }
+
+
+def fit_restarts(
+    store: Store,
+    job: Job,
+    sample: NDArray[np.float16],
+    step: Callable[[NDArray[np.float32]], StepResult],
+    worst: Callable[[NDArray[np.float32], int], Worst],
+    tell: Callable[[int, FitState], None],
+) -> Fits:
+    """Does every restart, or what is left of it, and commits the best.
+
+    Args:
+        store: the run directory.
+        job: the job.
+        sample: float16[m, d], rows to draw the first centroids from, by ascending doc_id.
+        step: see `fit`.
+        worst: see `fit`.
+        tell: hears of each iteration: the number of the restart and its state.
+    """
+    asked = job.clustering
+    names = [CENTROIDS] if asked.restarts == 1 else [f"centroids/restart-{r:02}.npz" for r in range(asked.restarts)]
+    states = []
+    for number, name in enumerate(names):
+        saved = time.monotonic()
+
+        def keep(now: FitState, number: int = number, name: str = name) -> None:
+            nonlocal saved
+            tell(number, now)
+            if time.monotonic() - saved >= SAVE_EVERY:
+                save_state(store, name, now)
+                saved = time.monotonic()
+
+        start = load_state(store, name)
+        init = start.centroids if start else kmeans_plus_plus(sample, asked.fine, nth_seed(job.seed, number))
+        most, tolerance = asked.max_iterations, asked.tolerance
+        states.append(fit(step, worst, init, max_iterations=most, tolerance=tolerance, on_iteration=keep, start=start))
+        if len(names) > 1:
+            save_state(store, name, states[-1])
+    part = save_state(store, CENTROIDS, states[best_fit(states)])
+    store.remove(name for name in names if name != CENTROIDS)
+    return Fits(states, part)
+
+
+def save_state(store: Store, name: str, state: FitState) -> Part:
+    """Commits a fit as far as it is, in place of what it was before."""
+    history = {
+        "objective": np.array([step.objective for step in state.history]),
+        "reseeded": np.array([step.reseeded for step in state.history], np.int64),
+    }
+    arrays = {"centroids": state.centroids, "converged": np.array(state.converged), **history}
+    return store.write_arrays(name, arrays)
+
+
+def load_state(store: Store, name: str) -> FitState | None:
+    """The fit that an interrupted run left, or None."""
+    known = store.started("centroids").get("known", {})
+    if not store.exists(name) or known.get(name, store.hash(name)[1]) != store.hash(name)[1]:
+        return None
+    arrays = store.read_arrays(name)
+    columns = zip(arrays["objective"].tolist(), arrays["reseeded"].tolist(), strict=True)
+    history = tuple(Iteration(objective, 0, reseeded) for objective, reseeded in columns)
+    return FitState(arrays["centroids"], len(history), history, bool(arrays["converged"]))
+
+
+def load_centroids(store: Store) -> NDArray[np.float32]:
+    """The committed centroids, float32[K, d]."""
+    return store.read_arrays(CENTROIDS)["centroids"]

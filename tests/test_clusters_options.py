@@ -15,33 +15,19 @@ from curation.cli import main
 from curation.clustering.groups import group_clusters
 from curation.errors import JobError
 from curation.job_file import load_job
-from curation.pipeline import STAGES, run_job, stage_fingerprint
+from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
 from curation.sampling.balance import gini
 from curation.stages import fits as module
 from curation.stages.clusters import TOLD
 from curation.stages.fits import CENTROIDS, fit_restarts, load_centroids, save_state
 from curation.stages.sweep import sweep
-from curation.stages.verify import verify
 from curation.store import Store
 from tests.clustering.data import mixture, over_actors
 from tests.corpus import job, shard_hashes, texts
+from tests.test_pipeline import faults, run, worked
 
 LICENCE = "permission is hereby granted to any person obtaining a copy of this software without restriction number"
-
-
-def run(path, *overrides):
-    stream = io.StringIO()
-    run_job(load_job(path, list(overrides)), Reporter(stream))
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def worked(events):
-    return [event["stage"] for event in events if event["event"] == "stage"]
-
-
-def faults(run_dir):
-    return [fault for fault in verify(Store.open(str(run_dir)), STAGES, stage_fingerprint) if fault]
 
 
 OPTIONS = ["clustering.clusters=[8, 3]", "clustering.restarts=3", "sampling.balance=groups", "sampling.clip=50"]

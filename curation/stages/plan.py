@@ -2,7 +2,7 @@
 
 Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, and where groups of clusters
 are evened out `clusters`. One actor loads what it needs as narrow arrays indexed by document (`eligible`), decides
-phase by phase (`phases`), runs `curation.sampling` on the documents and writes `allocation` (a row a cell and phase),
+phase by phase (`phases`), draws the documents (`draws`) and writes `allocation` (a row a cell and phase),
 `schedule` (a row a draw, in parts by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain
 weights and how they came about). All of it is a pure function of the committed tables, so a planner that dies is
 started again from the beginning and writes the same bytes.
@@ -10,34 +10,21 @@ started again from the beginning and writes the same bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curation.config import Job
-from curation.counter_rng import nth_seed
-from curation.errors import CurationError, JobError
-from curation.sampling.arrivals import draw_by_chance
+from curation.errors import CurationError
 from curation.sampling.balance import coverage
-from curation.sampling.cells import cell_totals
-from curation.sampling.copies import copies
-from curation.sampling.quality import Curve, curve_values, domain_means
-from curation.sampling.schedule import Schedule, schedule
 from curation.stages import plan_tables, workers
 from curation.stages.clusters import load_groups
 from curation.stages.context import Result, Run, Stage
-from curation.stages.eligible import Cells, Eligible, cells_of, load_eligible
+from curation.stages.draws import draw_phases
+from curation.stages.eligible import cells_of, load_eligible
 from curation.stages.fits import load_centroids
 from curation.stages.phases import (
-    Decision,
-    PhaseRequest,
     PlannedPhase,
-    Profiles,
-    Spent,
-    budget_tokens,
-    decide,
     phases_of,
 )
 from curation.stages.profiles import load_profiles
@@ -47,7 +34,7 @@ from curation.store import Store
 
 def settings(job: Job) -> dict[str, Any]:
     """What the plan depends on besides documents and clusters."""
-    strategies = job.strategies | {"given" for phase in job.phases if isinstance(phase.weights, dict)}
+    strategies = job.strategies
     by_quality = job.draws_by_quality or "quality" in strategies
     return {
         "sampling": job.sampling.model_dump(exclude={"method"}),
@@ -186,135 +173,3 @@ def _phase_stats(phase: PlannedPhase) -> dict[str, Any]:
         "target_weights": decision.allocation.domain_weights.tolist(),
         "domain_weights": (by_domain / by_domain.sum()).tolist(),
     }
-
-
-def draw_phases(
-    job: Job, documents: Eligible, cells: Cells, profiles: Profiles | None
-) -> tuple[list[PlannedPhase], NDArray[np.int16]]:
-    """All phases, one after the other, and how often each document is drawn in all of them: int16[n]."""
-    used = np.zeros(len(documents.doc_id), np.int16)
-    phases: list[PlannedPhase] = []
-    for request in phases_of(job):
-        before = used if request.number else None
-        judged = judge(job, documents, cells, request)
-        spent = spent_before(documents, cells, request, used, judged) if request.number else None
-        drawable, means = (judged.drawable, judged.means) if judged else (None, None)
-        decision = decide(job, request, cells, drawable, spent, means, profiles)
-        weights = judged.values if judged and request.by_quality else None
-        del judged
-        drawn, counts = draw(job, documents, request, decision, weights, before)
-        if not len(drawn.document):
-            raise JobError(
-                f"{request.budget_key}: {decision.allocation.total:.0f} tokens are less than half of the shortest "
-                f"document that could be drawn; the corpus has {cells.tokens.sum()} tokens"
-            )
-        if before is not None:
-            np.add(drawn.repetition, used[drawn.document], out=drawn.repetition)
-        realised = cell_totals(documents.cell, documents.tokens, cells.tokens.size, counts)[1]
-        phases.append(PlannedPhase(request, decision, drawn, realised.reshape(cells.tokens.shape)))
-        used += counts
-    return phases, used
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the documents' qualities are worth in a phase."""
-
-    values: NDArray[np.float32]
-    """float32[n]: f(quality)."""
-    means: NDArray[np.float64]
-    """float64[D]: its token-weighted mean over the documents that are not left out."""
-    drawable: NDArray[np.int64] | None
-    """int64[C, D]: tokens of documents that are not left out and worth more than nothing, where draws go by quality."""
-
-
-def judge(job: Job, documents: Eligible, cells: Cells, request: PhaseRequest) -> Judgement | None:
-    """What the qualities are worth, where a phase's weights or draws go by it. Documents left out don't count.
-
-    Raises:
-        JobError: no document has a quality.
-    """
-    if documents.quality is None or not (request.by_quality or request.weights == "quality"):
-        return None
-    epochs = budget_tokens(request, cells) / float(cells.open_tokens.sum())
-    domains, domain = len(job.domains), documents.cell % len(job.domains)
-    tokens, quality = documents.tokens, documents.quality
-    is_out = cells.left_out.ravel() >= 0
-    if is_out.any():
-        tokens = np.where(is_out[documents.cell], 0, tokens)
-        quality = np.where(is_out[documents.cell], np.float32(np.nan), quality)
-    if np.isnan(quality).all():
-        origin = job.quality.column or job.quality.expression or job.quality.scorer
-        raise JobError(f"quality: no document has a finite one ({origin}); is the column a number, and spelt right?")
-    values = curve_values(quality, tokens, Curve(**job.quality.curve.model_dump()), epochs, domain, domains)
-    drawable = None
-    if request.by_quality:
-        worthy = cell_totals(documents.cell, tokens, cells.tokens.size, (values > 0).astype(np.int16))[1]
-        drawable = worthy.reshape(cells.tokens.shape)
-        if not drawable.any():
-            raise JobError("quality.curve gives 0 to every document; there is nothing to draw")
-    return Judgement(values, domain_means(values, tokens, domain, domains), drawable)
-
-
-def spent_before(
-    documents: Eligible, cells: Cells, request: PhaseRequest, used: NDArray[np.int16], judged: Judgement | None
-) -> Spent:
-    """What earlier phases drew, and what they left within this one's clip."""
-    clip = request.clips.astype(np.int16)
-    left = np.maximum(clip[documents.cell % len(clip)] - used, 0)
-    if judged and request.by_quality:
-        left[judged.values <= 0] = 0
-    size = cells.tokens.size
-    room = cell_totals(documents.cell, documents.tokens, size, left)[1].reshape(cells.tokens.shape)
-    tokens = cell_totals(documents.cell, documents.tokens, size, used)[1].reshape(cells.tokens.shape)
-    return Spent(np.where(cells.left_out < 0, room, 0), tokens.sum(axis=0))
-
-
-def draw(
-    job: Job,
-    documents: Eligible,
-    request: PhaseRequest,
-    decision: Decision,
-    weights: NDArray[np.float32] | None,
-    used: NDArray[np.int16] | None,
-) -> tuple[Schedule, NDArray[np.int16]]:
-    """The draws of a phase in order, and how often each document is drawn in it."""
-    allocation, seed = decision.allocation, nth_seed(job.seed, request.number)
-    if job.sampling.interleave == "random":
-        free = decision.weighing.wanted is None
-        budgets = np.array([allocation.total]) if free else allocation.target.sum(axis=0)
-        drawn = draw_by_chance(
-            documents.doc_id,
-            documents.cell,
-            documents.tokens,
-            allocation.pace,
-            budgets,
-            request.clips,
-            seed,
-            backwards=request.order == "specific_to_general",
-            used=used,
-        )
-        counts = np.bincount(drawn.document, minlength=len(documents.doc_id)).astype(np.int16)
-        return drawn, counts
-    counts = copies(
-        documents.doc_id,
-        documents.cell,
-        documents.tokens,
-        allocation.target,
-        request.clips,
-        seed,
-        quality=weights,
-        used=used,
-    )
-    drawn = schedule(
-        documents.doc_id,
-        documents.cell,
-        documents.tokens,
-        counts,
-        allocation.pace,
-        request.order,
-        seed,
-        quality=documents.quality,
-        curriculum=job.sampling.curriculum,
-    )
-    return drawn, counts

@@ -42,11 +42,11 @@ from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.stages import centroids, profiles
 from curation.stages.context import Stage
+from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
 from curation.stages.fits import load_centroids
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
-from curation.stages.plan import judge, spent_before
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
 from curation.stages.verify import Fingerprint

@@ -18,8 +18,9 @@ from curation.clustering.torch_engine import FitState, RowBlock, best_fit, fit
 from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.sampling.cells import cell_of
-from curation.stages.centroids import fit_share, init_share, is_fitted_on, is_in_init
+from curation.stages.centroids import fit_share, init_share
 from curation.stages.eligible import Eligible
+from curation.stages.gang import is_fitted_on, is_in_init
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""The actors that hold the rows which the centroids are fitted on.
+
+Each holds the vectors of some splits in memory; an iteration sends the centroids out and gets sums back
+(`clustering.torch_engine`). An actor that dies is started again, reads its splits again and repeats the step, which
+changes no bit of the result.
+
+The rows to fit on, and the smaller sample for the first centroids, are chosen by doc_id alone, so the same documents
+are fitted whatever the splits are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.clustering.torch_engine import RowBlock, StepResult, Worst, merge_worst
+from curation.counter_rng import uniform
+from curation.errors import RunError
+from curation.stages import workers
+from curation.stages.context import Run
+from curation.stages.embeddings import load_vectors
+from curation.stages.splits import load_splits, part_name
+from curation.store import Store
+
+
+def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool_]:
+    """Which documents the centroids are fitted on: bool[n], by their ids alone."""
+    chosen: NDArray[np.bool_] = uniform(seed, "clustering.fit", doc_id) < share
+    return chosen
+
+
+def is_in_init(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool_]:
+    """Which of these the first centroids are drawn from: bool[n]."""
+    chosen: NDArray[np.bool_] = uniform(seed, "clustering.init.sample", doc_id) < share
+    return chosen
+
+
+class Gang:
+    """The actors that hold the rows, and what they are asked together."""
+
+    def __init__(self, run: Run, share: float) -> None:
+        self._store, self._job, self._share = run.store, run.job, share
+        names = [part_name("embeddings", split.split_id) for split in load_splits(run.store)]
+        wanted = run.job.resources.clustering_actors
+        self._gpus = workers.gpus_per_actor(run.job.resources)
+        most = int(workers.gpus() / self._gpus) if self._gpus else workers.cpus()
+        automatic = most if self._gpus else min(most, 16)
+        count = max(1, min(len(names), most, automatic if wanted == "auto" else wanted))
+        self._names = [names[index::count] for index in range(count)]
+        self._actors = [self._start(names) for names in self._names]
+        self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
+
+    def _start(self, names: list[str]) -> Any:
+        import ray
+
+        resources = {"num_gpus": self._gpus} if self._gpus else {"num_cpus": 1}
+        device = "cuda" if self._gpus else "cpu"
+        return ray.remote(**resources)(RowActor).remote(self._store, names, self._share, self._job.seed, device)
+
+    def ask(self, call: Callable[[Any], Any]) -> list[Any]:
+        """The answers of all actors, in their order; an actor that is lost is started again and asked again."""
+        import ray
+
+        waiting = [call(actor) for actor in self._actors]
+        answers: list[Any] = []
+        for index, reference in enumerate(waiting):
+            for attempt in range(workers.RETRIES + 1):
+                try:
+                    answers.append(ray.get(reference))
+                    break
+                except ray.exceptions.RayActorError as error:
+                    if attempt == workers.RETRIES or workers.died_starting(error):
+                        text = f"a K-Means actor was lost {attempt + 1} times: {workers.cause_of(error)}"
+                        raise RunError(text) from error
+                    ray.kill(self._actors[index])  # or one that only can't be reached would keep its place
+                    self._actors[index] = self._start(self._names[index])
+                    reference = call(self._actors[index])
+                except ray.exceptions.RayError as error:
+                    raise RunError(f"clustering failed: {workers.cause_of(error)}") from error
+        return answers
+
+    def step(self, centroids: NDArray[np.float32]) -> StepResult:
+        """One step of all actors, added up."""
+        shared = workers.share(centroids)
+        answers: Sequence[StepResult] = self.ask(lambda actor: actor.step.remote(shared))
+        return reduce(StepResult.__add__, answers)
+
+    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
+        """The rows that fit worst over all actors."""
+        shared = workers.share(centroids)
+        found: Sequence[Worst] = self.ask(lambda actor: actor.worst.remote(shared, most))
+        return merge_worst(found, most)
+
+    def stop(self) -> None:
+        """Ends the actors, and with them the memory they hold."""
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+
+
+class RowActor:
+    """Holds the rows of some splits that the centroids are fitted on."""
+
+    def __init__(self, store: Store, names: list[str], share: float, seed: int, device: str) -> None:
+        import torch
+
+        torch.set_num_threads(1 if device == "cpu" else 4)
+        ids, rows = [], []
+        for name in names:
+            doc_id, vectors = load_vectors(store, name)
+            chosen = is_fitted_on(seed, doc_id, share)
+            ids.append(doc_id[chosen])
+            rows.append(vectors[chosen])
+        self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed
+        self._block = RowBlock(rows, self._ids, device)
+
+    def count(self) -> int:
+        """Rows held."""
+        return len(self._ids)
+
+    def sample(self, share: float) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        """About this share of the rows, with their doc_ids."""
+        chosen = is_in_init(self._seed, self._ids, share)
+        ends = np.cumsum([len(rows) for rows in self._rows])
+        parts = [rows[chosen[end - len(rows) : end]] for rows, end in zip(self._rows, ends, strict=True)]
+        return self._ids[chosen], np.concatenate(parts)
+
+    def step(self, centroids: NDArray[np.float32]) -> StepResult:
+        """See `RowBlock.step`."""
+        return self._block.step(centroids)
+
+    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
+        """See `RowBlock.worst`."""
+        return self._block.worst(centroids, most)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-TABLE_VERSION = 4
+TABLE_VERSION = 5
 
 #: One input file. `etag` is "<size>-<mtime in ns>" on file systems without one.
 SOURCES = pa.schema(
@@ -83,6 +83,9 @@ DUPLICATES = pa.schema(
         ("similarity", pa.float32()),
     ]
 )
+
+#: One kept document whose vector an earlier one has too: it does not count in the fit of the centroids.
+REPEATS = pa.schema([("doc_id", pa.int64()), ("first_doc_id", pa.int64())])
 
 
 def heuristics(parts: tuple[str, ...]) -> pa.Schema:
@@ -196,11 +199,13 @@ def embeddings(dimensions: int) -> pa.Schema:
     """The schema of `embeddings`: unit vectors of `dimensions` float16 values.
 
     `read_share` is the share of the text that the encoder read, in (0, 1]; null where the vectors were given.
+    `vector_hash` is the 16-byte BLAKE2b hash of the vector's bytes, with 0 for -0.
     """
     return pa.schema(
         [
             ("doc_id", pa.int64()),
             ("embedding", pa.list_(pa.float16(), dimensions)),
             ("read_share", pa.float32()),
+            ("vector_hash", pa.binary(16)),
         ]
     )

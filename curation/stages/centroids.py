@@ -1,7 +1,7 @@
 """Centroids: fits K-Means on the embeddings.
 
-Reads `embeddings`. Actors hold the rows (`gang`); the loop runs here. The state is committed as it goes (`fits`), so
-a killed run goes on from the last saved iteration.
+Reads `embeddings` and `repeats`. Actors hold the rows (`gang`); the loop runs here. The state is committed as it
+goes (`fits`), so a killed run goes on from the last saved iteration.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ def work(run: Run) -> Result:
     return Result([fits.part], stats)
 
 
-STAGE = Stage("centroids", ("centroids",), ("embeddings",), settings, work)
+STAGE = Stage("centroids", ("centroids",), ("embeddings", "repeats"), settings, work)
 
 
 def counted_documents(store: Store) -> int:
-    """Documents with an embedding."""
-    marker = store.marker("embeddings")
-    if marker is None or not marker.stats.get("documents"):
+    """Documents with an embedding that no earlier one has."""
+    documents, repeats = store.marker("embeddings"), store.marker("repeats")
+    if documents is None or repeats is None or not documents.stats.get("documents"):
         raise RunError("there is no document to cluster: none has an embedding")
-    return int(marker.stats["documents"])
+    return int(documents.stats["documents"] - repeats.stats["repeats"])
 
 
 def init_sample(gang: Gang, job: Job, rows: float) -> NDArray[np.float16]:

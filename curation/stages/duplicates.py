@@ -49,17 +49,24 @@ STAGE = Stage("duplicates", ("duplicates",), ("documents.texts",), settings, wor
 
 def drop_copies(bucket: int, store: Store, names: list[str], buckets: int) -> Part:
     """Commits the duplicates among the documents whose hash falls into a bucket."""
-    ids, hashes = [], []
+    copies, kept = copies_of(*hashes_in_bucket(store, names, "content_hash", bucket, buckets))
+    arrays = [copies, kept, pa.array(["exact"] * len(copies), pa.string()), np.ones(len(copies), np.float32)]
+    return store.write_table(part_name("duplicates", bucket), pa.table(arrays, schema=tables.DUPLICATES))
+
+
+def hashes_in_bucket(
+    store: Store, names: list[str], column: str, bucket: int, buckets: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """The doc_ids, int64[n], and hashes, uint64[n, 2], of a column of 16-byte hashes that fall into a bucket."""
+    ids, hashes = [np.empty(0, np.int64)], [np.empty((0, 2), np.uint64)]
     for name in names:
-        table = store.read_table(name, ["doc_id", "content_hash"]).drop_null()
-        column = table["content_hash"].combine_chunks()
-        halves = np.frombuffer(column.buffers()[1], np.uint64).reshape(-1, 2)[column.offset :][: len(column)]
+        table = store.read_table(name, ["doc_id", column]).drop_null()
+        found = table[column].combine_chunks()
+        halves = np.frombuffer(found.buffers()[1], np.uint64).reshape(-1, 2)[found.offset :][: len(found)]
         mine = halves[:, 0] % np.uint64(buckets) == bucket
         ids.append(table["doc_id"].to_numpy()[mine])
         hashes.append(halves[mine])
-    copies, kept = copies_of(np.concatenate(ids), np.concatenate(hashes))
-    arrays = [copies, kept, pa.array(["exact"] * len(copies), pa.string()), np.ones(len(copies), np.float32)]
-    return store.write_table(part_name("duplicates", bucket), pa.table(arrays, schema=tables.DUPLICATES))
+    return np.concatenate(ids), np.concatenate(hashes)
 
 
 def copies_of(doc_id: NDArray[np.int64], hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -24,6 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation import tables
+from curation.clustering.vectors import vector_hashes
 from curation.config import Job
 from curation.embedding.encoder import NonFiniteVector
 from curation.errors import CurationError, RunError
@@ -204,7 +205,8 @@ def embeddings_table(
     dimensions = vectors.shape[1]
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dimensions)
     shares = pa.nulls(len(doc_id), pa.float32()) if read_share is None else pa.array(read_share)
-    return pa.table([pa.array(doc_id), column, shares], schema=tables.embeddings(dimensions))
+    hashes = pa.array(vector_hashes(vectors).tolist(), pa.binary(16))
+    return pa.table([pa.array(doc_id), column, shares, hashes], schema=tables.embeddings(dimensions))
 
 
 def load_vectors(store: Store, name: str) -> tuple[NDArray[np.int64], NDArray[np.float16]]:

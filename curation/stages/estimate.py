@@ -203,6 +203,7 @@ def _stages(job: Job, domains: list[Domain], texts: list[str], cpus: int, given:
         ("duplicates", 1e-6 * documents, 0, "exact copies"),
         ("encoder", fitting, 0, model),
         ("embeddings", embedding, 2 * dimensions * documents, f"{dimensions} dimensions"),
+        ("repeats", 1e-6 * documents, 0, "equal vectors"),
         ("centroids", product * rows * iterations / cpus, 0, f"{clusters:.0f} clusters, about {iterations} iterations"),
         ("assignments", 2 * product * documents / cpus, 16 * documents, ""),
         *profiles,

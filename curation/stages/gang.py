@@ -4,8 +4,8 @@ Each holds the vectors of some splits in memory; an iteration sends the centroid
 (`clustering.torch_engine`). An actor that dies is started again, reads its splits again and repeats the step, which
 changes no bit of the result.
 
-The rows to fit on, and the smaller sample for the first centroids, are chosen by doc_id alone, so the same documents
-are fitted whatever the splits are.
+The rows to fit on, and the smaller sample for the first centroids, are chosen by doc_id alone among the documents
+whose vector no earlier one has (`repeats`), so the same ones are fitted whatever the splits are.
 """
 
 from __future__ import annotations
@@ -23,13 +23,22 @@ from curation.errors import RunError
 from curation.stages import workers
 from curation.stages.context import Run
 from curation.stages.embeddings import load_vectors
+from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
 from curation.store import Store
 
 
-def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool_]:
-    """Which documents the centroids are fitted on: bool[n], by their ids alone."""
+def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float, repeated: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which documents the centroids are fitted on: bool[n].
+
+    Args:
+        seed: of the job.
+        doc_id: int[n], ascending.
+        share: of the documents that no earlier one repeats; the others are never fitted on.
+        repeated: int64[m], ascending, the documents whose vector an earlier one has.
+    """
     chosen: NDArray[np.bool_] = uniform(seed, "clustering.fit", doc_id) < share
+    chosen[np.isin(doc_id, repeated, assume_unique=True)] = False
     return chosen
 
 
@@ -110,10 +119,10 @@ class RowActor:
         import torch
 
         torch.set_num_threads(1 if device == "cpu" else 4)
-        ids, rows = [], []
+        ids, rows, repeated = [], [], repeated_documents(store)
         for name in names:
             doc_id, vectors = load_vectors(store, name)
-            chosen = is_fitted_on(seed, doc_id, share)
+            chosen = is_fitted_on(seed, doc_id, share, repeated)
             ids.append(doc_id[chosen])
             rows.append(vectors[chosen])
         self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from curation.clustering.assign import nearest
 from curation.clustering.init import kmeans_plus_plus
 from curation.clustering.torch_engine import FitState, RowBlock, best_fit, fit
+from curation.clustering.vectors import vector_hashes
 from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.sampling.cells import cell_of
 from curation.stages.centroids import fit_share, init_share
+from curation.stages.duplicates import copies_of
 from curation.stages.eligible import Eligible
 from curation.stages.gang import is_fitted_on, is_in_init
 
@@ -37,11 +39,14 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
     With one block of rows in place of actors; `tell` hears of each iteration.
     """
     documents, asked = sample.documents, job.clustering
-    share = fit_share(job, len(documents.doc_id))
-    chosen = np.split(is_fitted_on(job.seed, documents.doc_id, share), documents.ends[:-1])
+    hashes = np.concatenate([vector_hashes(part) for part in sample.vectors])
+    repeated, _ = copies_of(documents.doc_id.astype(np.int64), hashes.view(np.uint64).reshape(-1, 2))
+    distinct = len(documents.doc_id) - len(repeated)
+    share = fit_share(job, distinct)
+    chosen = np.split(is_fitted_on(job.seed, documents.doc_id, share, repeated), documents.ends[:-1])
     rows = [part if mine.all() else part[mine] for part, mine in zip(sample.vectors, chosen, strict=True)]
     ids = documents.doc_id[np.concatenate(chosen)].astype(np.int64)
-    some = is_in_init(job.seed, ids, init_share(asked.fine, len(documents.doc_id) * share))
+    some = is_in_init(job.seed, ids, init_share(asked.fine, distinct * share))
     of_parts = np.split(some, np.cumsum([len(part) for part in rows])[:-1])
     first = np.concatenate([part[mine] for part, mine in zip(rows, of_parts, strict=True)])
     block, most = RowBlock(rows, ids), asked.max_iterations

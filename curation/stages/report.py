@@ -52,7 +52,7 @@ def work(run: Run) -> Result:
 STAGE = Stage(
     "report",
     ("report",),
-    ("sources", "documents", "duplicates", "embeddings", "centroids", "clusters", "plan", "shards"),
+    ("sources", "documents", "duplicates", "embeddings", "repeats", "centroids", "clusters", "plan", "shards"),
     settings,
     work,
 )
@@ -68,6 +68,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     rows = cluster_rows(clusters, allocation)
+    fitted = {key: stats["centroids"][key] for key in FITTED if key in stats["centroids"]}
     return {
         "encoder": f"{'given vectors' if job.given_vectors else job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
@@ -81,7 +82,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "weights": weights,
         "left_out": left_out_rows(allocation),
         "domains": domain_rows(allocation, job.domains, weights),
-        "clustering": {key: stats["centroids"][key] for key in FITTED if key in stats["centroids"]} | stats["clusters"],
+        "clustering": fitted | stats["repeats"] | stats["clusters"],
         "clusters": rows,
         "groups": group_rows(rows, store.read_table(GROUPS)) if job.clustering.groups else [],
     }

@@ -20,11 +20,11 @@ from curation.sources.rows import Split
 from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.documents import text_hash
 from curation.stages.duplicates import dropped_documents, kept_documents
-from curation.stages.embeddings import load_vectors
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import ALLOCATION, SHARDS, WEIGHTS
 from curation.stages.shards import INDEX
 from curation.stages.splits import load_splits, part_name
+from curation.stages.verify_vectors import check_repeats, check_vectors
 from curation.store import Store
 
 Faults = Iterator[str | None]
@@ -51,8 +51,7 @@ def check_tables(store: Store, job: Job) -> Faults:
         first += split.rows
         documents = store.read_table(part_name("documents", split.split_id))
         yield from _documents(store, split, documents)
-        yield _unit_length(store, split)
-        yield _read_shares(store, split)
+        yield from check_vectors(store, split)
         kept = documents["doc_id"].to_numpy()[kept_documents(documents, dropped)]
         assigned = store.read_table(part_name("assignments", split.split_id))
         for table in ("embeddings", "assignments"):
@@ -81,6 +80,7 @@ def check_tables(store: Store, job: Job) -> Faults:
     yield from _weights(store, allocation)
     hashes = _content_hashes(store, splits)
     yield from _duplicates(store, hashes, dropped)
+    yield check_repeats(store, splits)
     yield from _shards(store, splits, shards, len(everywhere), hashes)
 
 
@@ -91,19 +91,6 @@ def _groups(store: Store) -> str | None:
     told = groups.select(["group", "clusters", "documents", "tokens"]).to_pydict()
     agrees = list(held.sort_by("group").to_pydict().values()) == list(told.values())
     return _check(agrees, f"{GROUPS}: its counts are not those of the clusters in each group")
-
-
-def _unit_length(store: Store, split: Split) -> str | None:
-    name = part_name("embeddings", split.split_id)
-    _, vectors = load_vectors(store, name)
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    return _check(bool((np.abs(lengths - 1) < 0.01).all()), f"{name}: a vector is not of unit length")  # NaN fails too
-
-
-def _read_shares(store: Store, split: Split) -> str | None:
-    name = part_name("embeddings", split.split_id)
-    share = store.read_table(name, ["read_share"])["read_share"].drop_null().to_numpy()
-    return _check(bool(((share > 0) & (share <= 1)).all()), f"{name}: a read_share is not in (0, 1]")
 
 
 def _documents(store: Store, split: Split, documents: pa.Table) -> Faults:

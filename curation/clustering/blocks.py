@@ -22,7 +22,7 @@ _CPU_BLOCK_BYTES = 16 << 20
 _MOST_BLOCK_BYTES = 64 << 20
 
 #: The same for 16-bit similarities. A GPU reads them back from its second-level cache, where it has 40 MiB or more.
-_NARROW_BYTES = {"cpu": 4 << 20, "cuda": 32 << 20}
+_NARROW_BYTES = {"cpu": 8 << 20, "cuda": 32 << 20}
 
 #: Blocks that a thread takes at a time, into the same memory.
 _BLOCKS_A_TURN = 4

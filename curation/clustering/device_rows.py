@@ -40,7 +40,9 @@ def chunks(
     """
     there = torch.device(device)
     streamed = any(part.device.type != there.type for part in parts)
-    copier: torch.cuda.Stream | None = torch.cuda.Stream(there) if streamed and there.type == "cuda" else None
+    copier = None
+    if streamed and there.type == "cuda":
+        copier = torch.cuda.Stream(there)  # type: ignore[no-untyped-call]
     waiting: tuple[Callable[[], torch.Tensor], slice] | None = None
     for rows, place in _cut(parts, there, chunk_bytes):
         ahead = (_sent(rows, there, copier), place)

@@ -113,11 +113,11 @@ def _settled(
     """The nearest of the clusters in question of each row, int32[b]; every row has one at least."""
     count = np.bincount(row, minlength=len(part))
     labels: NDArray[np.int32] = cluster[np.cumsum(count) - count].astype(np.int32)
-    several = np.flatnonzero(count > 1)
-    if len(several):
-        chosen = (count > 1)[row]
-        rows = part[torch.from_numpy(several)]
-        place, cluster = (np.cumsum(count > 1) - 1)[row[chosen]], cluster[chosen]
+    several = count > 1
+    if several.any():
+        rows = part.index_select(0, torch.from_numpy(np.flatnonzero(several)))
+        chosen = np.flatnonzero(several[row])
+        place, cluster = (np.cumsum(several) - 1)[row[chosen]], cluster[chosen]
         labels[several] = decided(rows, target, *closest(rows.to(torch.float32), target, place, cluster, 1))
     return labels
 

@@ -135,7 +135,7 @@ class RowBlock:
         """The rows in chunks on the device, the place of each chunk, and its labels there, int32."""
         target = Target.of(centroids, self._device)
         for part, place in chunks(self._parts, self._device):
-            if not part.is_cuda and place.start not in self._lost:  # the same in every step
+            if target.screen and not part.is_cuda and place.start not in self._lost:  # the same in every step
                 self._lost[place.start] = rounding(part)
             yield part, place, nearest_to(part, target, self._lost.get(place.start))
 

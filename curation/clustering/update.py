@@ -60,15 +60,16 @@ def move_rows(sums: torch.Tensor, rows: torch.Tensor, before: torch.Tensor, afte
     for start in range(0, len(moved), size):
         index = moved[start : start + size]
         source, target = before[index].to(torch.int64), after[index].to(torch.int64)
-        # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU.
-        part = rows[index].to(torch.float32).to(torch.float64)
+        # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU. And its
+        # `index_select` copies rows, where an index in brackets copies numbers.
+        part = rows.index_select(0, index).to(torch.float32).to(torch.float64)
         # On a GPU the additions are atomic and in no order, which exact sums allow.
         sums.index_add_(0, target, part)
-        left = torch.nonzero(source >= 0).ravel()
-        if len(left) == len(index):
-            sums.index_add_(0, source, part.neg_())
-        elif len(left):
-            sums.index_add_(0, source[left], part[left].neg_())
+        old = torch.nonzero(source >= 0).ravel()
+        if len(old) == len(index):
+            sums.index_add_(0, source, part, alpha=-1)
+        elif len(old):
+            sums.index_add_(0, source[old], part[old], alpha=-1)
     return len(moved)
 
 

@@ -110,8 +110,8 @@ def pair_dots(rows: torch.Tensor, row: torch.Tensor, others: torch.Tensor, other
     block = max(1, threads * _DOT_BYTES.get(others.device.type, 64 << 20) // (8 * width))
     for start in range(0, pairs, block):
         chosen = slice(start, start + block)
-        products = rows[row[chosen]].to(torch.float64)
-        products *= others[other[chosen]]
+        products = rows.index_select(0, row[chosen]).to(torch.float64)
+        products *= others.index_select(0, other[chosen])
         result[chosen] = fold(products)
     return np.asarray(result.cpu().numpy(), np.float64)
 

@@ -53,7 +53,9 @@ def rounded_scores(rows, centroids):
 def test_no_centroid_beyond_the_slack_can_be_nearest(case):
     rows, centroids = case
     truth, seen = exact(rows, centroids), rounded_scores(rows, centroids)
-    slack = Screen.of(torch.from_numpy(centroids)).slack(rounding(torch.from_numpy(rows)), margin(rows.shape[1])).numpy()
+    slack = (
+        Screen.of(torch.from_numpy(centroids)).slack(rounding(torch.from_numpy(rows)), margin(rows.shape[1])).numpy()
+    )
     winner = truth.argmax(1)
     behind = seen.max(1) - seen[np.arange(len(rows)), winner]
     assert (behind <= slack).all()

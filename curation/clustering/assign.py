@@ -25,6 +25,9 @@ from curation.clustering.pairs import closest, decided, exact, first_two
 from curation.clustering.screen import rounding
 from curation.clustering.vectors import Rows, as_tensor, pair_dots
 
+#: Rows left open that are brought together at a time.
+_GATHERED_ROWS = 1 << 18
+
 
 def nearest(rows: Rows, centroids: NDArray[np.float32], device: str = "cpu") -> NDArray[np.int32]:
     """The cluster of each row: the centroid of the largest dot product, ties to the lowest.
@@ -61,8 +64,8 @@ def nearest_to(rows: torch.Tensor, target: Target, lost: torch.Tensor | None = N
         labels, undecided = labels_in_bfloat16(rows, target, lost)
     else:
         labels, undecided = labels_in_float16(rows, target)
-    if len(undecided):
-        labels[undecided] = torch.from_numpy(_in_float32(rows[undecided], target.plain())).to(rows.device)
+    for some in undecided.split(_GATHERED_ROWS):
+        labels[some] = torch.from_numpy(_in_float32(rows[some], target.plain())).to(rows.device)
     return labels
 
 

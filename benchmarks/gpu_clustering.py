@@ -28,7 +28,7 @@ BLOCK = 1 << 18
 
 
 def vectors(rows: int, dimensions: int, device: str, groups: int = 3000, noise: float = 0.1) -> torch.Tensor:
-    """Unit vectors float16[rows, dimensions] on the device, round groups of unequal weight and width; some are noise."""
+    """Unit vectors float16[rows, dimensions] on the device, round unequal groups of unequal width; some are noise."""
     random = torch.Generator(device).manual_seed(0)
     kind = {"generator": random, "device": device}
     centres = torch.nn.functional.normalize(torch.randn((groups, dimensions), **kind))

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curation.clustering.blocks import Target, block_rows, over_threads
+from curation.clustering.blocks import Target, block_rows
 from curation.clustering.device_rows import chunks
 from curation.clustering.narrow import labels_in_bfloat16, labels_in_float16
 from curation.clustering.pairs import closest, decided, exact, first_two
 from curation.clustering.screen import rounding
-from curation.clustering.vectors import Rows, as_tensor, pair_dots
+from curation.clustering.threads import over_threads
+from curation.clustering.vectors import Rows, as_tensor, matmul_precision, pair_dots
 
 #: Rows left open that are brought together at a time.
 _GATHERED_ROWS = 1 << 18
@@ -64,7 +65,7 @@ def nearest_to(rows: torch.Tensor, target: Target, lost: torch.Tensor | None = N
         labels, undecided = labels_in_bfloat16(rows, target, lost)
     else:
         labels, undecided = labels_in_float16(rows, target)
-    for some in undecided.split(_GATHERED_ROWS):
+    for some in torch.split(undecided, _GATHERED_ROWS):
         labels[some] = torch.from_numpy(_in_float32(rows[some], target.plain())).to(rows.device)
     return labels
 
@@ -103,7 +104,8 @@ def nearest_two(
             first = first_two(row, cluster, exact(block.rows, target, row, cluster))
             labels[block.place], similarity[block.place], second_similarity[block.place] = first
 
-    over_threads(work, len(tensor), _size(target), target)
+    with matmul_precision("medium" if target.screen else "highest"):
+        over_threads(work, len(tensor), _size(target), target.single.device)
     return labels, similarity, second_similarity
 
 
@@ -136,7 +138,8 @@ def _in_float32(tensor: torch.Tensor, target: Target) -> NDArray[np.int32]:
                 row, cluster = _at_least(block.scores[near], least[near])
                 labels[block.place][place] = decided(block.rows, target, place[row], cluster)
 
-    over_threads(work, len(tensor), _size(target), target)
+    with matmul_precision("medium" if target.screen else "highest"):
+        over_threads(work, len(tensor), _size(target), target.single.device)
     return labels
 
 

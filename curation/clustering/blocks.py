@@ -1,13 +1,10 @@
-"""What every way of comparing rows with centroids shares: the centroids made ready, and the cut into blocks.
+"""What every way of comparing rows with centroids shares: the centroids made ready, the error of float32, and blocks.
 
-On a CPU each thread takes blocks of its own, of a size for its cache, from product to labels. Threads inside the
-product would wait for each other after each block, and where cores are shared with other work that is most of the time.
+A block of rows and its similarities to all centroids should stay in a cache from the product to the labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from curation.clustering.screen import Screen, screen_of
-from curation.clustering.vectors import matmul_precision
 
 #: Bytes of the float32 similarities of one block: on a CPU they stay in a core's cache, a GPU wants larger products.
 _CPU_BLOCK_BYTES = 16 << 20
@@ -23,9 +19,6 @@ _MOST_BLOCK_BYTES = 64 << 20
 
 #: The same for 16-bit similarities. A GPU reads them back from its second-level cache, where it has 40 MiB or more.
 _NARROW_BYTES = {"cpu": 8 << 20, "cuda": 32 << 20}
-
-#: Blocks that a thread takes at a time, into the same memory.
-_BLOCKS_A_TURN = 4
 
 
 def margin(dimensions: int) -> float:
@@ -71,24 +64,3 @@ def narrow_block_rows(clusters: int, dimensions: int, device: str) -> int:
     """Rows of a block of 16-bit rows and similarities."""
     wanted = _NARROW_BYTES.get(torch.device(device).type, 32 << 20) // (2 * max(clusters, dimensions))
     return max(1, min(max(wanted, 128), _MOST_BLOCK_BYTES // (2 * clusters)))
-
-
-def over_threads(work: Callable[[slice], None], rows: int, size: int, target: Target) -> None:
-    """Does the work on all rows, a few blocks a turn, by as many threads as torch has on a CPU; each has one core.
-
-    Args:
-        work: is given the places of a turn.
-        rows: how many there are.
-        size: rows of a block.
-        target: products have the precision that its screen allows.
-    """
-    threads = torch.get_num_threads() if target.single.device.type == "cpu" else 1
-    step = size * max(1, min(_BLOCKS_A_TURN, rows // (2 * threads * size)))
-    turns = [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
-    with matmul_precision("medium" if target.screen else "highest"):
-        if threads == 1 or not turns:
-            for turn in turns:
-                work(turn)
-        else:
-            with ThreadPoolExecutor(min(threads, len(turns)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                list(pool.map(work, turns))

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curation.clustering.blocks import Target, narrow_block_rows, over_threads
+from curation.clustering.blocks import Target, narrow_block_rows
 from curation.clustering.pairs import closest, decided
 from curation.clustering.screen import Screen, rounding
+from curation.clustering.threads import over_threads
 from curation.clustering.vectors import full_float16_sums
 
 #: Rows that go from float16 to bfloat16 at a time; by way of float32, which should stay in the cache.
@@ -57,7 +58,7 @@ def labels_in_bfloat16(
             row, cluster, hopeless[place] = _in_question(product, screen, length, target.margin)
             labels[place] = _settled(part, target, row, cluster)
 
-    over_threads(work, len(rows), size, target)
+    over_threads(work, len(rows), size, rows.device)
     return torch.from_numpy(labels), torch.from_numpy(np.flatnonzero(hopeless))
 
 

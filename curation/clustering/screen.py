@@ -24,6 +24,7 @@ from functools import cache
 
 import torch
 
+from curation.clustering.threads import over_threads
 from curation.clustering.vectors import matmul_precision
 
 #: Up to so many centroids are all pairs of them measured; their matrix of products is then at most 64 MiB.
@@ -65,10 +66,14 @@ def available() -> bool:
 def rounding(rows: torch.Tensor) -> torch.Tensor:
     """|x - x'| in bfloat16 of each float16 row [n, d] on the host, float32[n], rounded up."""
     result = torch.empty(len(rows), dtype=torch.float32)
-    for start in range(0, len(rows), _ROUNDED_ROWS):
-        part = rows[start : start + _ROUNDED_ROWS].to(torch.float32)
-        part -= _rounded(part, torch.bfloat16)
-        torch.linalg.vector_norm(part, dim=1, out=result[start : start + len(part)])
+
+    def work(turn: slice) -> None:
+        for start in range(turn.start, turn.stop, _ROUNDED_ROWS):
+            part = rows[start : min(start + _ROUNDED_ROWS, turn.stop)].to(torch.float32)
+            part -= _rounded(part, torch.bfloat16)
+            torch.linalg.vector_norm(part, dim=1, out=result[start : start + len(part)])
+
+    over_threads(work, len(rows), _ROUNDED_ROWS, rows.device)
     return result.mul_(_UP)
 
 

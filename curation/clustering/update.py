@@ -11,11 +11,13 @@ Machine Learning 42) is the sum of x . c over the rows; with c = S / |S| that is
 from __future__ import annotations
 
 import math
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from curation.clustering.threads import over_threads
 from curation.clustering.vectors import Rows, as_tensor, norms
 
 #: Most rows of a cluster whose float64 sum is exact.
@@ -57,19 +59,27 @@ def move_rows(sums: torch.Tensor, rows: torch.Tensor, before: torch.Tensor, afte
     """
     moved = torch.nonzero(before != after).ravel()
     size = _BLOCK_ROWS.get(sums.device.type, 1 << 16)
-    for start in range(0, len(moved), size):
-        index = moved[start : start + size]
-        source, target = before[index].to(torch.int64), after[index].to(torch.int64)
-        # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU. And its
-        # `index_select` copies rows, where an index in brackets copies numbers.
-        part = rows.index_select(0, index).to(torch.float32).to(torch.float64)
-        # On a GPU the additions are atomic and in no order, which exact sums allow.
-        sums.index_add_(0, target, part)
-        old = torch.nonzero(source >= 0).ravel()
-        if len(old) == len(index):
-            sums.index_add_(0, source, part, alpha=-1)
-        elif len(old):
-            sums.index_add_(0, source[old], part[old], alpha=-1)
+    lock = Lock()  # threads widen rows side by side, and add them in turn
+
+    def work(turn: slice) -> None:
+        for start in range(turn.start, turn.stop, size):
+            index = moved[start : min(start + size, turn.stop)]
+            source, target = before[index].to(torch.int64), after[index].to(torch.int64)
+            # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU. And its
+            # `index_select` copies rows, where an index in brackets copies numbers.
+            part = rows.index_select(0, index).to(torch.float32).to(torch.float64)
+            old = torch.nonzero(source >= 0).ravel()
+            if len(old) < len(index):
+                source, leaving = source[old], part[old]
+            else:
+                leaving = part
+            with lock:
+                # On a GPU the additions are atomic and in no order, which exact sums allow.
+                sums.index_add_(0, target, part)
+                if len(old):
+                    sums.index_add_(0, source, leaving, alpha=-1)
+
+    over_threads(work, len(moved), size, sums.device)
     return len(moved)
 
 

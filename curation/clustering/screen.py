@@ -1,40 +1,53 @@
-"""Which centroids can be a row's nearest: products of bfloat16 that say how wrong they can be.
+"""Which centroids can be a row's nearest: products of 16-bit numbers that say how wrong they can be.
 
-Processors with bfloat16 units (AMX, AVX512_BF16) multiply numbers of 8 bits several times as fast as those of 24.
-Torch uses them for float32 matrices where it may ("medium" precision): it rounds both, and adds in float32. What
-that costs is known. Write x' and c' for the rounded row and centroid, and r = c - c'. Then for centroids a and b
+Processors multiply numbers of 16 bits several times as fast as those of 32: CPUs with AMX or AVX512_BF16 in bfloat16
+(8 bits of significand), GPUs in float16 (11 bits, so that rows are what they are). They add in float32. What that
+costs is known. Write x' and c' for the rounded row and centroid, and r = c - c'. Then for centroids a and b
 
     (x.a - x.b) - (x'.a' - x'.b') = (x - x').(a' - b') + x.(r_a - r_b)
 
 and by Cauchy-Schwarz its size is at most |x - x'| D + |x| R, with D the largest distance between two rounded
-centroids and R between two roundings. The lengths are measured, not the worst that bfloat16 allows: that is half.
-A centroid that is behind by more than this has lost; `assign` looks at the others again.
+centroids and R between two roundings. The lengths are measured, not the worst that 16 bits allow: that is half.
+A centroid that is behind by more than this, the `slack`, has lost; `assign` looks at the others again.
+
+Similarities are wanted in 16 bits too, half the bytes to look through. Let t be the best of a row, as seen. The true
+nearest is not above it before the rounding, nor further below than the slack. Unless it is negative, both are rounded
+by at most half of the last place of t: it is seen at t less the slack and one unit in that place, or above. That is
+the `least`. If it is negative then t is below the slack and the least is negative too: such rows are for other ways.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from curation.clustering.threads import over_threads
 from curation.clustering.vectors import matmul_precision
 
 #: Up to so many centroids are all pairs of them measured; their matrix of products is then at most 64 MiB.
 _MOST_PAIRED = 4096
 
 #: Rows that are rounded at a time, so that they stay in the cache.
-_BLOCK_ROWS = 1024
+_ROUNDED_ROWS = 256
 
 #: The length of a row that float16 made as long as it can, rounded up.
 _LONGEST = 1 + 2.0**-10
 
 #: For the rounding of the float32 arithmetic on bounds.
 _UP = 1 + 2.0**-12
+
+#: The bits of the exponent, and one unit in the last place of 1. The smallest float16 above 0.
+_EXPONENT = {torch.bfloat16: 0x7F80, torch.float16: 0x7C00}
+_LAST_PLACE = {torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10}
+_SMALLEST = 2.0**-24
+
+#: Errors of the additions, in float32 margins. bfloat16: rounded vectors can be longer than 1 by 2^-8 each. float16:
+#: a tensor core may cut instead of round, each of d products and of at most d / 4 partial sums at 2^-23 of the largest
+#: (Fasi, Higham, Mikaitis and Pranesh 2021, Numerical behavior of NVIDIA tensor cores): 2.5 margins, and some to spare.
+_ADDITIONS = {torch.bfloat16: 2.0, torch.float16: 4.0}
 
 
 @cache
@@ -46,80 +59,69 @@ def available() -> bool:
     rows = torch.linspace(-1, 1, 512 * 256).reshape(512, 256).to(torch.float16).to(torch.float32)
     with matmul_precision("medium"):
         product = rows @ torch.eye(256)
-    with warnings.catch_warnings():  # torch says once a process that its sparse matrices are new
-        warnings.simplefilter("ignore", UserWarning)
-        pair_products(rows, np.zeros(1, np.int64), rows, np.zeros(1, np.int64))
-    return torch.equal(product, _rounded(rows))
+    narrow = rows.to(torch.bfloat16) @ torch.eye(256, dtype=torch.bfloat16)
+    return torch.equal(product, _rounded(rows, torch.bfloat16)) and torch.equal(narrow, rows.to(torch.bfloat16))
 
 
 def rounding(rows: torch.Tensor) -> torch.Tensor:
-    """|x - x'| of each float16 row [n, d] on the host, float32[n], rounded up."""
+    """|x - x'| in bfloat16 of each float16 row [n, d] on the host, float32[n], rounded up."""
     result = torch.empty(len(rows), dtype=torch.float32)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        part = rows[start : start + _BLOCK_ROWS].to(torch.float32)
-        part -= _rounded(part)
-        torch.linalg.vector_norm(part, dim=1, out=result[start : start + len(part)])
+
+    def work(turn: slice) -> None:
+        for start in range(turn.start, turn.stop, _ROUNDED_ROWS):
+            part = rows[start : min(start + _ROUNDED_ROWS, turn.stop)].to(torch.float32)
+            part -= _rounded(part, torch.bfloat16)
+            torch.linalg.vector_norm(part, dim=1, out=result[start : start + len(part)])
+
+    over_threads(work, len(rows), _ROUNDED_ROWS, rows.device)
     return result.mul_(_UP)
 
 
 @dataclass(frozen=True, eq=False)
 class Screen:
-    """Rounded centroids c', float32[K, d]; D and R (see above), rounded up."""
+    """Rounded centroids c' [K, d], in 16 bits, on the device; D and R (see above), rounded up."""
 
     centroids: torch.Tensor
     diameter: float
     residual_diameter: float
 
     @classmethod
-    def of(cls, centroids: NDArray[np.float32]) -> Screen:
-        """The screen of centroids float32[K, d]."""
-        exact = torch.from_numpy(centroids)
-        rounded = _rounded(exact)
-        return cls(rounded, _diameter(rounded), _diameter(exact - rounded))
+    def of(cls, centroids: torch.Tensor, narrow: torch.dtype = torch.bfloat16) -> Screen:
+        """The screen of centroids float32[K, d] in bfloat16 or float16."""
+        rounded = _rounded(centroids, narrow)
+        return cls(rounded.to(narrow), _diameter(rounded), _diameter(centroids - rounded))
 
     def slack(self, rounding: torch.Tensor, margin: float) -> torch.Tensor:
         """How far apart two products of a row must be for their order to be certain, float32[n].
 
         Args:
-            rounding: |x - x'| of each row, float32[n].
-            margin: the bound for float32 sums of float32 products of unit vectors (`assign.margin`). Twice that is
-                taken: rounded vectors can be longer than 1 by 2^-8 each.
+            rounding: |x - x'| of each row, float32[n]; 0 if the rows are what they are in these 16 bits.
+            margin: the bound for float32 sums of float32 products of unit vectors (`blocks.margin`).
         """
-        return rounding * (self.diameter * _UP) + (_LONGEST * self.residual_diameter + 2 * margin)
+        additions = _ADDITIONS[self.centroids.dtype] * margin
+        return rounding * (self.diameter * _UP) + (_LONGEST * self.residual_diameter + additions)
+
+    def least(self, best: torch.Tensor, rounding: torch.Tensor, margin: float) -> torch.Tensor:
+        """What the nearest centroid of a row has at least, by the `best` 16-bit similarity of each row [n]; float32[n].
+
+        Where this is not positive it says nothing.
+        """
+        narrow = self.centroids.dtype
+        power = (best.view(torch.int16) & _EXPONENT[narrow]).view(narrow).to(torch.float32)
+        slack = self.slack(rounding, margin) * _UP + 2 * _SMALLEST
+        return best.to(torch.float32) - (power * _LAST_PLACE[narrow] + slack)
 
 
-def screen_of(centroids: NDArray[np.float32], device: str) -> Screen | None:
-    """The screen of the centroids, or None where float32 is as fast: on GPUs, and CPUs without bfloat16."""
-    return Screen.of(centroids) if torch.device(device).type == "cpu" and available() else None
+def screen_of(centroids: torch.Tensor) -> Screen | None:
+    """The screen of centroids float32[K, d] on their device, or None on a CPU without bfloat16."""
+    if centroids.device.type == "cuda":
+        return Screen.of(centroids, torch.float16)
+    return Screen.of(centroids) if available() else None
 
 
-def pair_products(
-    rows: torch.Tensor, row: NDArray[np.int64], others: torch.Tensor, other: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Dot products of chosen pairs in float32, in whatever order of additions.
-
-    Torch's product at the places of a sparse matrix: each pair is read where it lies, without copies of the rows.
-
-    Args:
-        rows: float32[n, d], on the host.
-        row: int64[p], ascending: the row of each pair.
-        others: float32[k, d], on the host.
-        other: int64[p], the row of `others` of each pair.
-    """
-    ends = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(rows)))])
-    pattern = torch.sparse_csr_tensor(
-        torch.from_numpy(ends),
-        torch.from_numpy(other),
-        torch.zeros(len(row)),
-        size=(len(rows), len(others)),
-        check_invariants=False,
-    )
-    return np.asarray(torch.sparse.sampled_addmm(pattern, rows, others.T, beta=0.0).values().numpy(), np.float32)
-
-
-def _rounded(matrix: torch.Tensor) -> torch.Tensor:
-    """A float32 matrix with each number rounded to the nearest bfloat16, as float32."""
-    return matrix.to(torch.bfloat16).to(torch.float32)
+def _rounded(matrix: torch.Tensor, narrow: torch.dtype) -> torch.Tensor:
+    """A float32 matrix with each number rounded to the nearest of 16 bits, as float32."""
+    return matrix.to(narrow).to(torch.float32)
 
 
 def _diameter(matrix: torch.Tensor) -> float:

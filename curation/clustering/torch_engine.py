@@ -11,17 +11,19 @@ iterations are a few in a hundred.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curation.clustering.assign import nearest, similarity_to
-from curation.clustering.screen import rounding, screen_of
-from curation.clustering.update import MOST_ROWS, add_rows, centroids_from_sums, inertia, move_rows, objective
-from curation.clustering.vectors import as_tensor, first_of_each, unit
+from curation.clustering.assign import nearest, nearest_to, similarity_to
+from curation.clustering.blocks import Target
+from curation.clustering.device_rows import chunks, settled
+from curation.clustering.screen import rounding
+from curation.clustering.update import MOST_ROWS, centroids_from_sums, inertia, move_rows, objective
+from curation.clustering.vectors import Rows, as_tensor, first_of_each, unit
 from curation.errors import RunError
 
 #: Unit vectors that differ by no more than this are the same as far as float16 can tell.
@@ -79,51 +81,45 @@ class RowBlock:
 
     def __init__(
         self,
-        rows: NDArray[np.float16] | Sequence[NDArray[np.float16]],
+        rows: Rows | Sequence[Rows],
         doc_ids: NDArray[np.int64],
         device: str = "cpu",
     ) -> None:
         """Takes float16 arrays [n_i, d] (not copied on a CPU) and the doc_id of each row, int64[n], in their order.
 
-        On a GPU the rows are kept there if they fit into 80 % of its free memory, else they stream.
+        On a GPU the rows are kept there if they fit into 80 % of its free memory, else they stream (`device_rows`).
         """
-        parts = [rows] if isinstance(rows, np.ndarray) else list(rows)
-        self._parts = [as_tensor(part) for part in parts if len(part)]
+        parts = [rows] if isinstance(rows, np.ndarray | torch.Tensor) else list(rows)
+        self._parts = settled([as_tensor(part) for part in parts if len(part)], device)
         self._device, self._doc_ids = device, doc_ids
-        if torch.device(device).type == "cuda":
-            size = sum(2 * part.numel() for part in self._parts)
-            if size < 0.8 * torch.cuda.mem_get_info(device)[0]:
-                self._parts = [part.to(device) for part in self._parts]
-        self._lost: list[torch.Tensor] | None = None
-        self._labels = np.full(len(doc_ids), -1, np.int32)
+        self._lost: dict[int, torch.Tensor] = {}
+        self._labels = torch.full((len(doc_ids),), -1, dtype=torch.int32, device=device)
         self._centroids = np.zeros((0, 0), np.float32)
-        self._sums = torch.zeros((0, 0), dtype=torch.float64)
+        self._sums = torch.zeros((0, 0), dtype=torch.float64, device=device)
 
     def step(self, centroids: NDArray[np.float32]) -> StepResult:
         """Assigns every row to its nearest centroid, float32[K, d], and sums the clusters."""
-        labels = self._nearest(centroids)
-        changed = int(np.count_nonzero(labels != self._labels))
-        if self._sums.shape == centroids.shape:
-            for part, place in self._places():
-                move_rows(self._sums, part, self._labels[place], labels[place])
-        else:
-            changed = len(labels)
+        if self._sums.shape != centroids.shape:
             self._sums = torch.zeros(centroids.shape, dtype=torch.float64, device=self._device)
-            for part, place in self._places():
-                add_rows(self._sums, part, labels[place])
-        self._labels, self._centroids = labels, centroids.copy()
-        counts = np.bincount(labels, minlength=len(centroids)).astype(np.int64)
-        return StepResult(self._sums.cpu().numpy().copy(), counts, changed)
+            self._labels.fill_(-1)
+        changed = 0
+        for part, place, labels in self._nearest(centroids):
+            changed += move_rows(self._sums, part, self._labels[place], labels)
+            self._labels[place] = labels
+        self._centroids = centroids.copy()
+        counts = torch.bincount(self._labels, minlength=len(centroids))
+        return StepResult(self._sums.cpu().numpy().copy(), counts.cpu().numpy(), changed)
 
     def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
         """Up to `most` different vectors with the lowest similarity to their nearest centroid.
 
         Of equal similarities, and of rows with the same vector, the lowest doc_id comes first.
         """
-        labels = self._labels if np.array_equal(centroids, self._centroids) else self._nearest(centroids)
-        similarity = np.zeros(len(labels))
-        for part, place in self._places():
-            similarity[place] = similarity_to(part, labels[place], centroids, self._device)
+        similarity = np.zeros(len(self._doc_ids))
+        known = np.array_equal(centroids, self._centroids)
+        found = ((part, place, self._labels[place]) for part, place in chunks(self._parts, self._device))
+        for part, place, labels in found if known else self._nearest(centroids):
+            similarity[place] = similarity_to(part, labels.cpu().numpy(), centroids, self._device)
         order = np.lexsort((self._doc_ids, similarity))
         taken = min(len(order), 2 * most)
         while True:  # copies of one vector may fill any beginning of the order
@@ -135,15 +131,13 @@ class RowBlock:
         chosen = order[first[:most]]
         return Worst(similarity[chosen], self._doc_ids[chosen], rows[first[:most]])
 
-    def _nearest(self, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
-        labels = np.zeros(len(self._labels), np.int32)
-        screen = screen_of(centroids, self._device)
-        if screen is not None and self._lost is None:  # what rounding a row loses is the same in every step
-            self._lost = [rounding(part) for part in self._parts]
-        for index, (part, place) in enumerate(self._places()):
-            lost = self._lost[index] if self._lost is not None else None
-            labels[place] = nearest(part, centroids, self._device, screen, lost)
-        return labels
+    def _nearest(self, centroids: NDArray[np.float32]) -> Iterator[tuple[torch.Tensor, slice, torch.Tensor]]:
+        """The rows in chunks on the device, the place of each chunk, and its labels there, int32."""
+        target = Target.of(centroids, self._device)
+        for part, place in chunks(self._parts, self._device):
+            if target.screen and not part.is_cuda and place.start not in self._lost:  # the same in every step
+                self._lost[place.start] = rounding(part)
+            yield part, place, nearest_to(part, target, self._lost.get(place.start))
 
     def _places(self) -> list[tuple[torch.Tensor, slice]]:
         """The parts, each with its place among all rows."""

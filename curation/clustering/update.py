@@ -11,11 +11,13 @@ Machine Learning 42) is the sum of x . c over the rows; with c = S / |S| that is
 from __future__ import annotations
 
 import math
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from curation.clustering.threads import over_threads
 from curation.clustering.vectors import Rows, as_tensor, norms
 
 #: Most rows of a cluster whose float64 sum is exact.
@@ -38,33 +40,47 @@ def cluster_sums(rows: Rows, labels: NDArray[np.int32], clusters: int) -> tuple[
     """
     tensor = as_tensor(rows)
     sums = torch.zeros((clusters, tensor.shape[1]), dtype=torch.float64, device=tensor.device)
-    add_rows(sums, tensor, labels)
+    after = torch.from_numpy(labels).to(tensor.device)
+    move_rows(sums, tensor, torch.full_like(after, -1), after)
     return sums.cpu().numpy(), np.bincount(labels, minlength=clusters).astype(np.int64)
 
 
-def add_rows(sums: torch.Tensor, rows: torch.Tensor, labels: NDArray[np.int32], sign: int = 1) -> None:
-    """Adds float16 rows [n, d] to the float64 sums [K, d] of their labels, in place; sign -1 takes them out.
+def move_rows(sums: torch.Tensor, rows: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> int:
+    """Brings exact sums from the labels `before` to the labels `after`, in place, by the rows that differ.
 
-    The rows may be on the host and the sums on a device.
+    Args:
+        sums: float64[K, d].
+        rows: float16[n, d], on the device of the sums.
+        before: int32[n] on that device, -1 for a row that is in no sum yet.
+        after: int32[n] on that device, all in [0, K).
+
+    Returns:
+        How many rows differ.
     """
+    moved = torch.nonzero(before != after).ravel()
     size = _BLOCK_ROWS.get(sums.device.type, 1 << 16)
-    for start in range(0, len(rows), size):
-        # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU.
-        part = rows[start : start + size].to(sums.device).to(torch.float32).to(torch.float64)
-        index = torch.from_numpy(labels[start : start + size]).to(sums.device, torch.int64)
-        # On a GPU the additions are atomic and in no order, which exact sums allow.
-        sums.index_add_(0, index, part if sign == 1 else part.neg_())
+    lock = Lock()  # threads widen rows side by side, and add them in turn
 
+    def work(turn: slice) -> None:
+        for start in range(turn.start, turn.stop, size):
+            index = moved[start : min(start + size, turn.stop)]
+            source, target = before[index].to(torch.int64), after[index].to(torch.int64)
+            # By way of float32, which is exact too: torch has no fast way from float16 to float64 on a CPU. And its
+            # `index_select` copies rows, where an index in brackets copies numbers.
+            part = rows.index_select(0, index).to(torch.float32).to(torch.float64)
+            old = torch.nonzero(source >= 0).ravel()
+            if len(old) < len(index):
+                source, leaving = source[old], part[old]
+            else:
+                leaving = part
+            with lock:
+                # On a GPU the additions are atomic and in no order, which exact sums allow.
+                sums.index_add_(0, target, part)
+                if len(old):
+                    sums.index_add_(0, source, leaving, alpha=-1)
 
-def move_rows(sums: torch.Tensor, rows: torch.Tensor, before: NDArray[np.int32], after: NDArray[np.int32]) -> None:
-    """Brings exact sums from the labels `before` to the labels `after`, in place, by the rows that differ."""
-    for start in range(0, len(rows), 1 << 16):
-        block = slice(start, start + (1 << 16))
-        moved = np.flatnonzero(before[block] != after[block])
-        if len(moved):
-            part = rows[block][torch.from_numpy(moved).to(rows.device)]
-            add_rows(sums, part, before[block][moved], sign=-1)
-            add_rows(sums, part, after[block][moved])
+    over_threads(work, len(moved), size, sums.device)
+    return len(moved)
 
 
 def centroids_from_sums(

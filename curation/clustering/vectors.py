@@ -3,7 +3,7 @@
 A matrix product rounds differently with its shape, its library, its threads and its device. What the run
 promises to be the same bits everywhere is therefore computed from elementwise operations only, which IEEE 754
 fixes, in an order that is written here. Matrix products are used to find out where to look, in a precision whose
-error has a bound: full float32 (`assign.margin`) or bfloat16 (`screen`), never whatever the process has set.
+error has a bound: full float32 (`blocks.margin`) or 16 bits (`screen`), never whatever the process has set.
 """
 
 from __future__ import annotations
@@ -47,6 +47,22 @@ def matmul_precision(name: str) -> Iterator[None]:
 def full_precision() -> AbstractContextManager[None]:
     """Float32 matrix products are computed in float32 inside."""
     return matmul_precision("highest")
+
+
+@contextmanager
+def full_float16_sums() -> Iterator[None]:
+    """Products of float16 matrices on a GPU are added in float32 throughout inside, whatever the process has set."""
+    settings = torch.backends.cuda.matmul
+    wanted = ("allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation")
+    names = [name for name in wanted if hasattr(settings, name)]  # the second is newer than torch 2.6
+    before = [getattr(settings, name) for name in names]
+    try:
+        for name in names:
+            setattr(settings, name, False)
+        yield
+    finally:
+        for name, value in zip(names, before, strict=True):
+            setattr(settings, name, value)
 
 
 def as_tensor(rows: Rows) -> torch.Tensor:
@@ -98,8 +114,8 @@ def pair_dots(rows: torch.Tensor, row: torch.Tensor, others: torch.Tensor, other
     block = max(1, threads * _DOT_BYTES.get(others.device.type, 64 << 20) // (8 * width))
     for start in range(0, pairs, block):
         chosen = slice(start, start + block)
-        products = rows[row[chosen]].to(torch.float64)
-        products *= others[other[chosen]]
+        products = rows.index_select(0, row[chosen]).to(torch.float64)
+        products *= others.index_select(0, other[chosen])
         result[chosen] = fold(products)
     return np.asarray(result.cpu().numpy(), np.float64)
 

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.clustering import assign
-from curation.clustering.assign import block_rows, margin, nearest, nearest_two, similarity_to
+from curation.clustering import assign, narrow
+from curation.clustering.assign import nearest, nearest_two, similarity_to
+from curation.clustering.blocks import block_rows, margin, narrow_block_rows
 
 from .data import mixture, unit16, unit32
 
@@ -67,6 +68,7 @@ def test_the_same_bits_for_any_block(size, start, ties):
     whole = [nearest(rows, centroids), *nearest_two(rows, centroids)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assign, "block_rows", lambda *_: size)
+        patch.setattr(narrow, "narrow_block_rows", lambda *_: size)
         pieces = [nearest(rows[start:], centroids), *nearest_two(rows[start:], centroids)]
     for one, other in zip(whole, pieces, strict=True):
         assert one[start:].tobytes() == other.tobytes()
@@ -123,3 +125,7 @@ def test_blocks_are_bounded(clusters, device):
     assert rows >= 1
     assert rows * clusters * 4 <= 64 << 20
     assert rows * 384 * 4 <= 64 << 20
+    rows = narrow_block_rows(clusters, 384, device)
+    assert rows >= 1
+    assert rows * clusters * 2 <= 64 << 20
+    assert rows * 384 * 2 <= 64 << 20

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from curation.clustering import assign, screen
-from curation.clustering.assign import margin, nearest, nearest_two
-from curation.clustering.screen import Screen, pair_products, rounding
+from curation.clustering import blocks, screen
+from curation.clustering.assign import nearest, nearest_two
+from curation.clustering.blocks import margin
+from curation.clustering.pairs import pair_products
+from curation.clustering.screen import Screen, rounding
 from curation.clustering.torch_engine import RowBlock, fit
 from curation.clustering.vectors import matmul_precision
 
@@ -51,7 +53,9 @@ def rounded_scores(rows, centroids):
 def test_no_centroid_beyond_the_slack_can_be_nearest(case):
     rows, centroids = case
     truth, seen = exact(rows, centroids), rounded_scores(rows, centroids)
-    slack = Screen.of(centroids).slack(rounding(torch.from_numpy(rows)), margin(rows.shape[1])).numpy()
+    slack = (
+        Screen.of(torch.from_numpy(centroids)).slack(rounding(torch.from_numpy(rows)), margin(rows.shape[1])).numpy()
+    )
     winner = truth.argmax(1)
     behind = seen.max(1) - seen[np.arange(len(rows)), winner]
     assert (behind <= slack).all()
@@ -68,17 +72,17 @@ def test_the_slack_holds_where_it_is_nearly_reached():
     step = lost / np.linalg.norm(lost)
     centroids = torch.from_numpy(np.concatenate([step, -step])).bfloat16().float().numpy()
     wrong = np.ptp(exact(rows, centroids)) - np.ptp(rounded_scores(rows, centroids))
-    slack = float(Screen.of(centroids).slack(rounding(torch.from_numpy(rows)), margin(256)))
+    slack = float(Screen.of(torch.from_numpy(centroids)).slack(rounding(torch.from_numpy(rows)), margin(256)))
     assert 0.9 * slack < abs(wrong) <= slack
 
 
 @needs_bfloat16
 def test_the_product_is_that_of_rounded_matrices_for_any_number_of_rows():
     rows, centroids = mixture(300, 384, 9), unit32(mixture(40, 384, 9, seed=1))
-    target = Screen.of(centroids)
+    target = Screen.of(torch.from_numpy(centroids))
     with matmul_precision("medium"):
         for count in (1, 2, 17, 300):
-            product = (torch.from_numpy(rows[:count]).float() @ target.centroids.T).double().numpy()
+            product = (torch.from_numpy(rows[:count]).float() @ target.centroids.float().T).double().numpy()
             seen = rounded_scores(rows[:count], centroids)
             unrounded = rows[:count].astype(np.float64) @ target.centroids.double().numpy().T
             # Torch may take float32 for small ones: no further from the truth.
@@ -89,8 +93,8 @@ def test_diameters_are_bounds_and_tight(case):
     _, centroids = case
     rounded = torch.from_numpy(centroids).bfloat16().double()
     for matrix, bound in (
-        (rounded, Screen.of(centroids).diameter),
-        (torch.from_numpy(centroids).double() - rounded, Screen.of(centroids).residual_diameter),
+        (rounded, Screen.of(torch.from_numpy(centroids)).diameter),
+        (torch.from_numpy(centroids).double() - rounded, Screen.of(torch.from_numpy(centroids)).residual_diameter),
     ):
         truth = float(torch.cdist(matrix, matrix, compute_mode="donot_use_mm_for_euclid_dist").max())
         longest = float(matrix.norm(dim=1).max())
@@ -99,9 +103,9 @@ def test_diameters_are_bounds_and_tight(case):
 
 def test_many_centroids_have_the_plain_diameter(monkeypatch):
     centroids = unit32(np.random.default_rng(0).standard_normal((50, 24)))
-    tight = Screen.of(centroids)
+    tight = Screen.of(torch.from_numpy(centroids))
     monkeypatch.setattr(screen, "_MOST_PAIRED", 10)
-    plain = Screen.of(centroids)
+    plain = Screen.of(torch.from_numpy(centroids))
     assert plain.diameter > tight.diameter
     assert plain.diameter < 2.02
 
@@ -138,8 +142,8 @@ def test_labels_are_those_of_exact_arithmetic(case):
 def test_bfloat16_and_float32_give_the_same_bits(case, monkeypatch):
     rows, centroids = case
     expected = [nearest(rows, centroids), *nearest_two(rows, centroids)]
-    assert assign.screen_of(centroids, "cpu") is not None
-    monkeypatch.setattr(assign, "screen_of", lambda *_: None)
+    assert blocks.screen_of(torch.from_numpy(centroids)) is not None
+    monkeypatch.setattr(blocks, "screen_of", lambda *_: None)
     found = [nearest(rows, centroids), *nearest_two(rows, centroids)]
     assert [part.tobytes() for part in found] == [part.tobytes() for part in expected]
 

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.clustering.update import (
-    add_rows,
     centroids_from_sums,
     cluster_sums,
     inertia,
@@ -46,10 +45,15 @@ def test_moving_rows_gives_the_bits_of_adding_all_anew(seed, share):
     rows, before = mixture(300, 16, 4), rng.integers(0, 5, 300).astype(np.int32)
     after = np.where(rng.random(300) < share, rng.integers(0, 5, 300), before).astype(np.int32)
     sums = torch.from_numpy(cluster_sums(rows, before, 5)[0])
-    move_rows(sums, torch.from_numpy(rows), before, after)
+    old, new = torch.from_numpy(before), torch.from_numpy(after)
+    assert move_rows(sums, torch.from_numpy(rows), old, new) == (before != after).sum()
     assert sums.numpy().tobytes() == cluster_sums(rows, after, 5)[0].tobytes()
-    add_rows(sums, torch.from_numpy(rows), after, sign=-1)
-    assert not sums.numpy().any()
+    # Some rows are new, some are moved, some stay.
+    old[rng.random(300) < share] = -1
+    known = old.numpy() >= 0
+    sums = torch.from_numpy(cluster_sums(rows[known], before[known], 5)[0])
+    assert move_rows(sums, torch.from_numpy(rows), old, new) == (old != new).sum()
+    assert sums.numpy().tobytes() == cluster_sums(rows, after, 5)[0].tobytes()
 
 
 def test_centroids_are_unit_and_keep_the_previous_one_where_there_is_nothing_to_average():

@@ -94,5 +94,6 @@ def test_a_fit_gets_as_far_as_the_gpu():
 
     rank = CumlRank(ROWS)
     rank._handle = Handle(n_streams=0)
+    rank._parts[0][0, 0] = np.nan  # a row that is looked at on the CPU would be refused
     with pytest.raises(RuntimeError, match=r"(?i)cuda"):  # and not a TypeError or ValueError about what it was given
         rank.advance(CENTROIDS, 5, 1e-3)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import sklearn
 import torch
 from numpy.typing import NDArray
 
@@ -119,7 +120,8 @@ class CumlRank:
     def advance(self, centroids: NDArray[np.float32], iterations: int, tolerance: float) -> Advance:
         """Up to so many iterations over the rows of all ranks, which must all be called with the same arguments."""
         model = self.model(centroids, iterations, tolerance)
-        model.fit(self._parts)
+        with sklearn.config_context(assume_finite=True):  # or cuML reads all rows on the CPU first, in every segment
+            model.fit(self._parts)
         return Advance(np.asarray(model.cluster_centers_), int(model.n_iter_))
 
     def model(self, centroids: NDArray[np.float32], iterations: int, tolerance: float) -> Any:

@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,6 +93,7 @@ def fakes(monkeypatch):
 
         def fit(self, parts):
             seen.calls.append("fit")
+            assert sklearn.get_config()["assume_finite"]
             seen.parts = parts
             self.cluster_centers_, self.n_iter_ = seen.options["init"] * 2, np.int32(3)
 

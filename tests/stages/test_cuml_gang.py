@@ -142,9 +142,7 @@ def test_a_rank_that_hangs_is_noticed(undisturbed, tmp_path, monkeypatch):
     trouble(tmp_path / "ranks", "hang", 1, 2)
     centroids.work(run, ranks)
     assert load_centroids(run.store).tobytes() == expected.tobytes()
-    [note] = notes(stream)
-    assert "segment: no answer in" in note
-    assert "from rank 0, 1" in note
+    assert any("segment: no answer in" in note and "from rank 0, 1" in note for note in notes(stream))
 
 
 def test_after_so_many_losses_the_run_ends_and_goes_on_from_the_last_segment(undisturbed, tmp_path, monkeypatch):

@@ -144,7 +144,7 @@ class CumlGang:
         """A new gang in place of one that is lost.
 
         Raises:
-            RunError: it was not the first one, nor the second.
+            RunError: more than `REBUILDS` gangs were lost.
         """
         self._tear_down()
         self._lost.append(str(error))

@@ -26,8 +26,10 @@ class Clustering(Section):
     """Stop when an iteration lowers the inertia by less than this share of it."""
     fit_rows: Annotated[int, Field(ge=1)] | Literal["all"] = 10_000_000
     """Documents to fit the centroids on (a random sample of about so many), or `all`. All are assigned."""
-    engine: Literal["auto", "torch"] = "auto"
-    """`torch`: Ray actors that hold their rows in memory, on GPU or CPU. `auto` takes the best one that is there."""
+    engine: Literal["auto", "torch", "cuml"] = "auto"
+    """`torch`: Ray actors that hold their rows in memory, on GPU or CPU. `cuml`: cuML's K-Means, a rank on each GPU;
+    the rows stream from host memory, 6 bytes a dimension there. `auto`: cuML where there are GPUs and it is installed
+    on their nodes. Centroids that are done stay, whichever engine made them."""
 
     @field_validator("clusters")
     @classmethod

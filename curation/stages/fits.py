@@ -74,6 +74,7 @@ def fit_restarts(
     step: Callable[[NDArray[np.float32]], StepResult],
     worst: Callable[[NDArray[np.float32], int], Worst],
     tell: Callable[[int, FitState], None],
+    loop: Callable[..., FitState] = fit,
 ) -> Fits:
     """Does every restart, or what is left of it, and commits the best.
 
@@ -84,6 +85,7 @@ def fit_restarts(
         step: see `fit`.
         worst: see `fit`.
         tell: hears of each iteration: the number of the restart and its state.
+        loop: the engine's K-Means, called as `fit`.
     """
     asked = job.clustering
     names = [CENTROIDS] if asked.restarts == 1 else [f"centroids/restart-{r:02}.npz" for r in range(asked.restarts)]
@@ -101,7 +103,7 @@ def fit_restarts(
         start = load_state(store, name)
         init = start.centroids if start else kmeans_plus_plus(sample, asked.fine, nth_seed(job.seed, number))
         most, tolerance = asked.max_iterations, asked.tolerance
-        states.append(fit(step, worst, init, max_iterations=most, tolerance=tolerance, on_iteration=keep, start=start))
+        states.append(loop(step, worst, init, max_iterations=most, tolerance=tolerance, on_iteration=keep, start=start))
         if len(names) > 1:
             save_state(store, name, states[-1])
     part = save_state(store, CENTROIDS, states[best_fit(states)])
@@ -115,7 +117,8 @@ def save_state(store: Store, name: str, state: FitState) -> Part:
         "objective": np.array([step.objective for step in state.history]),
         "reseeded": np.array([step.reseeded for step in state.history], np.int64),
     }
-    arrays = {"centroids": state.centroids, "converged": np.array(state.converged), **history}
+    now = {"iteration": np.array(state.iteration), "converged": np.array(state.converged)}
+    arrays = {"centroids": state.centroids, **now, **history}
     return store.write_arrays(name, arrays)
 
 
@@ -127,7 +130,8 @@ def load_state(store: Store, name: str) -> FitState | None:
     arrays = store.read_arrays(name)
     columns = zip(arrays["objective"].tolist(), arrays["reseeded"].tolist(), strict=True)
     history = tuple(Iteration(objective, 0, reseeded) for objective, reseeded in columns)
-    return FitState(arrays["centroids"], len(history), history, bool(arrays["converged"]))
+    iteration = int(arrays.get("iteration", len(history)))  # the file of an earlier version has none
+    return FitState(arrays["centroids"], iteration, history, bool(arrays["converged"]))
 
 
 def load_centroids(store: Store) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ whose vector no earlier one has (`repeats`), so the same ones are fitted whateve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -48,27 +49,36 @@ def is_in_init(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool
     return chosen
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Of the rows of a part of `embeddings` that are fitted on, those from `start` to `stop`; None: to the end."""
+
+    name: str
+    start: int = 0
+    stop: int | None = None
+
+
 class Gang:
     """The actors that hold the rows, and what they are asked together."""
 
     def __init__(self, run: Run, share: float) -> None:
         self._store, self._job, self._share = run.store, run.job, share
-        names = [part_name("embeddings", split.split_id) for split in load_splits(run.store)]
+        pieces = [Piece(part_name("embeddings", split.split_id)) for split in load_splits(run.store)]
         wanted = run.job.resources.clustering_actors
         self._gpus = workers.gpus_per_actor(run.job.resources)
         most = int(workers.gpus() / self._gpus) if self._gpus else workers.cpus()
         automatic = most if self._gpus else min(most, 16)
-        count = max(1, min(len(names), most, automatic if wanted == "auto" else wanted))
-        self._names = [names[index::count] for index in range(count)]
-        self._actors = [self._start(names) for names in self._names]
+        count = max(1, min(len(pieces), most, automatic if wanted == "auto" else wanted))
+        self._pieces = [pieces[index::count] for index in range(count)]
+        self._actors = [self._start(pieces) for pieces in self._pieces]
         self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
 
-    def _start(self, names: list[str]) -> Any:
+    def _start(self, pieces: list[Piece]) -> Any:
         import ray
 
         resources = {"num_gpus": self._gpus} if self._gpus else {"num_cpus": 1}
         device = "cuda" if self._gpus else "cpu"
-        return ray.remote(**resources)(RowActor).remote(self._store, names, self._share, self._job.seed, device)
+        return ray.remote(**resources)(RowActor).remote(self._store, pieces, self._share, self._job.seed, device)
 
     def ask(self, call: Callable[[Any], Any]) -> list[Any]:
         """The answers of all actors, in their order; an actor that is lost is started again and asked again."""
@@ -86,7 +96,7 @@ class Gang:
                         text = f"a K-Means actor was lost {attempt + 1} times: {workers.cause_of(error)}"
                         raise RunError(text) from error
                     ray.kill(self._actors[index])  # or one that only can't be reached would keep its place
-                    self._actors[index] = self._start(self._names[index])
+                    self._actors[index] = self._start(self._pieces[index])
                     reference = call(self._actors[index])
                 except ray.exceptions.RayError as error:
                     raise RunError(f"clustering failed: {workers.cause_of(error)}") from error
@@ -115,14 +125,14 @@ class Gang:
 class RowActor:
     """Holds the rows of some splits that the centroids are fitted on."""
 
-    def __init__(self, store: Store, names: list[str], share: float, seed: int, device: str) -> None:
+    def __init__(self, store: Store, pieces: list[Piece], share: float, seed: int, device: str) -> None:
         import torch
 
         torch.set_num_threads(1 if device == "cpu" else 4)
         ids, rows, repeated = [], [], repeated_documents(store)
-        for name in names:
-            doc_id, vectors = load_vectors(store, name)
-            chosen = is_fitted_on(seed, doc_id, share, repeated)
+        for piece in pieces:
+            doc_id, vectors = load_vectors(store, piece.name)
+            chosen = np.flatnonzero(is_fitted_on(seed, doc_id, share, repeated))[piece.start : piece.stop]
             ids.append(doc_id[chosen])
             rows.append(vectors[chosen])
         self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed

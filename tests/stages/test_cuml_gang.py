@@ -22,6 +22,7 @@ from curation.progress import Reporter
 from curation.stages import centroids, cuml_gang, fits
 from curation.stages.context import Run
 from curation.stages.cuml_gang import CumlGang, Watch
+from curation.stages.embeddings import embeddings_table
 from curation.stages.engine import Engine
 from curation.stages.fits import CENTROIDS, load_centroids, load_state
 from curation.stages.sources import SPLITS
@@ -43,11 +44,11 @@ def embedded(folder, *sets):
     splits = []
     for split_id, (start, stop) in enumerate(itertools.pairwise(ends)):
         splits.append([split_id, 0, 0, start, stop - start, start, 0, 0])
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[start:stop].reshape(-1)), 16)
-        arrays = [pa.array(np.arange(start, stop)), column, pa.nulls(stop - start, pa.float32())]
-        store.write_table(part_name("embeddings", split_id), pa.table(arrays, schema=tables.embeddings(16)))
+        table = embeddings_table(np.arange(start, stop), vectors[start:stop], None)
+        store.write_table(part_name("embeddings", split_id), table)
     store.write_table(SPLITS, pa.table(list(zip(*splits, strict=True)), schema=tables.SPLITS))
     store.finish(Marker("embeddings", "x", [], {"documents": ROWS}))
+    store.finish(Marker("repeats", "x", [], {"repeats": 0}))
     asked = load_job(job(folder, folder / "run"), ["clustering.clusters=12", *sets])
     stream = io.StringIO()
     return Run(asked, store, Reporter(stream)), stream

@@ -110,7 +110,7 @@ def _fused(network: Network) -> Network:
 def trial_documents(model: Any, max_tokens: int) -> Documents:
     """Documents of drawn token ids, one as long as they get, and shorter ones.
 
-    The ids are of the vocabulary's second half: special tokens lie in front, and RoBERTa counts no position for padding.
+    The ids are of the vocabulary's second half: special tokens lie in front, and RoBERTa counts no position for them.
     """
     rng = np.random.default_rng(0)
     vocabulary = len(model[0].tokenizer)

@@ -45,7 +45,7 @@ _MEMORY_SHARE = 0.4
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """Texts ready to be encoded: their chunks, the token count of each, and what encodes some of them."""
 
     chunks: Chunks
@@ -68,6 +68,7 @@ class TransformerEncoder:
     Attributes:
         batch_tokens: the budget in force.
         network: the model, and what was changed in it to make it faster.
+        prepare: tokenises texts, and says how some of them are encoded then.
 
     Raises:
         JobError: the model can't be loaded.
@@ -88,7 +89,7 @@ class TransformerEncoder:
         self.spec, self._device = spec, device
         self._load = partial(load_model, folder, spec.precision, device, trust_remote_code)
         self.network = Network(self._load(), device)
-        self._prepare = self._choose_way()
+        self.prepare = self._choose_way()
         self._found = self._budget(batch_tokens)
         self.batch_tokens = self._found.tokens
         self._computing = threading.Lock()
@@ -114,7 +115,7 @@ class TransformerEncoder:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts. After the GPU ran out of memory the smaller batches stay. See `Encoder`."""
-        ready = self._prepare(texts)
+        ready = self.prepare(texts)
         with self._computing:
             batched = encode_in_batches(
                 ready.lengths, self.dimensions, self.batch_tokens, ready.forward, padding=ready.padding, pool=self._pool
@@ -129,7 +130,7 @@ class TransformerEncoder:
             batch_tokens=batched.batch_tokens,
         )
 
-    def _choose_way(self) -> Callable[[list[str]], _Prepared]:
+    def _choose_way(self) -> Callable[[list[str]], Prepared]:
         """How this model is fed."""
         first = self.model[0]
         kind = type(first).__name__
@@ -160,7 +161,7 @@ class TransformerEncoder:
             return Budget(batch_tokens, "given")
         if self._device == "cpu":
             return Budget(CPU_BATCH_TOKENS, "fixed")
-        if self._prepare != self._prepare_transformer:
+        if self.prepare != self._prepare_transformer:
             return Budget(GPU_BATCH_TOKENS, "fixed")
         return measured_budget(self._rate)
 
@@ -184,15 +185,15 @@ class TransformerEncoder:
         fits = torch.cuda.max_memory_allocated(self._device) <= _MEMORY_SHARE * free
         return longest * len(documents) / best if fits else None
 
-    def _prepare_transformer(self, texts: list[str]) -> _Prepared:
+    def _prepare_transformer(self, texts: list[str]) -> Prepared:
         chunks = self._chunker(texts)
 
         def forward(rows: NDArray[np.int64]) -> Any:
             return self._checked(self.network.vectors(self.network.features([chunks.ids[row] for row in rows])))
 
-        return _Prepared(chunks, chunks.lengths, forward, padding=not self.network.packed)
+        return Prepared(chunks, chunks.lengths, forward, padding=not self.network.packed)
 
-    def _prepare_static(self, texts: list[str]) -> _Prepared:
+    def _prepare_static(self, texts: list[str]) -> Prepared:
         """Token embeddings are only averaged: chunks lie end to end, with the place where each begins."""
         chunks = self._chunker(texts)
 
@@ -203,9 +204,9 @@ class TransformerEncoder:
             features = {"input_ids": np.concatenate(batch).astype(np.int64), "offsets": offsets}
             return self._checked(self.network.vectors(features))
 
-        return _Prepared(chunks, chunks.lengths, forward, padding=False)
+        return Prepared(chunks, chunks.lengths, forward, padding=False)
 
-    def _prepare_any(self, texts: list[str]) -> _Prepared:
+    def _prepare_any(self, texts: list[str]) -> Prepared:
         """Any other model, through its own `encode`: tokens, and what is read of a text, are guessed."""
         tokens = np.array([1 + len(text) // _CHARACTERS_PER_TOKEN for text in texts], np.int64)
         lengths = np.minimum(tokens, self.spec.max_tokens)
@@ -219,7 +220,7 @@ class TransformerEncoder:
             )
             return self._checked(vectors.float().cpu())
 
-        return _Prepared(chunks, lengths, forward, padding=True)
+        return Prepared(chunks, lengths, forward, padding=True)
 
     def _checked(self, vectors: Any) -> Any:
         if vectors.shape[1] != self.dimensions:

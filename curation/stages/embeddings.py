@@ -201,7 +201,7 @@ class EncoderActor:
         keep = kept_documents(documents, self._dropped)
         texts = text.filter(keep).to_pylist()
         encoded = self._encoder.encode(texts)
-        stats = {"documents": len(texts), "tokens": encoded.tokens, "padded": encoded.padded}
+        stats = {"documents": len(texts), "tokens": encoded.tokens}
         stats |= {"truncated": encoded.truncated, **characters(texts, encoded.read_share)}
         table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded.vectors, encoded.read_share)
         part = self._store.write_table(part_name("embeddings", split.split_id), table, stats)

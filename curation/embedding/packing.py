@@ -3,7 +3,8 @@
 The model sees one row of tokens with a position for each and the places where documents begin; attention looks at one
 document at a time. On a GPU that is PyTorch's own kernel for documents of different lengths (no further package), and
 it saves more than padding: a mask forces the attention into slower kernels, and the library reads the mask back from
-the GPU to see whether it is needed. On a CPU it is a loop over the documents: 6 to 20 % more tokens a core-second, and with `fused` 32 %.
+the GPU to see whether it is needed. On a CPU it is a loop over the documents: 6 to 20 % more tokens a core-second.
+(With `fused` it is 32 %.)
 
 Which models stand it can't be known from their names: some count positions from elsewhere, look at a window, or add
 a bias of their own. So a model is packed only if it gives the same vectors packed as padded (`same_vectors`).

@@ -188,7 +188,7 @@ def test_what_the_cluster_has_no_room_for_is_told_in_time(tmp_path, monkeypatch)
     with pytest.raises(RunError, match=r"1 ranks at once, each with GPU 1, CPU 1, .* the cluster has GPU 0") as caught:
         CumlGang(run, 1.0, ranks)
     assert "resources.clustering_actors" in str(caught.value)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60  # and not the minutes that are the default
     assert free_cpus() == 2
 
 

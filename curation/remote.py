@@ -1,0 +1,145 @@
+"""Storage behind URIs: one place that opens s3://, gs://, hdfs:// and what else pyarrow knows.
+
+Files are read and listed through pyarrow, which reads Parquet without the interpreter's lock. Objects are put by
+obstore, for two things that pyarrow lacks: an upload that breaks off is aborted (pyarrow *completes* it when an
+exception closes the stream, and half a file stands under the final name), and a put on a condition, which locks need.
+
+Both retry what a retry can mend (a reset, a timeout, 429, 5xx, a body that breaks off) with growing pauses, pyarrow
+ATTEMPTS times, obstore for PATIENCE seconds, and so give up after about half a minute. Both take credentials from the environment: AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, AWS_PROFILE and ~/.aws/credentials, a web identity, the role of the instance; for Google,
+GOOGLE_APPLICATION_CREDENTIALS or the machine's account. AWS_ENDPOINT_URL, or `?endpoint_override=HOST:PORT&scheme=http`
+in the URI, names another server that speaks S3.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow.fs as pafs
+
+from curation.uris import Uri, split_uri
+
+#: Times that pyarrow tries a request; seconds that obstore does.
+ATTEMPTS, PATIENCE = 6, 30.0
+#: Seconds without a byte after which a request is tried again; seconds for one request in all.
+STALLED, REQUEST = 20, 120
+#: Bytes of a part of a multipart upload, and how many are under way at a time.
+PART_BYTES, PARTS_AT_ONCE = 16 << 20, 4
+
+_S3, _GCS = ("s3", "s3a"), ("gs", "gcs")
+_S3_OPTIONS = ("region", "scheme", "endpoint_override")
+
+
+def is_object_store(root: str) -> bool:
+    """True where files are put whole and conditions can be set: s3:// and gs://."""
+    uri = split_uri(root)
+    return uri is not None and uri.scheme in _S3 + _GCS
+
+
+@lru_cache(maxsize=64)
+def filesystem(root: str) -> tuple[pafs.FileSystem, str]:
+    """The pyarrow file system of a URI, and the path on it; kept, because a client takes long to make.
+
+    Raises:
+        ValueError: the URI can't be understood.
+        OSError: the place can't be reached.
+    """
+    uri = split_uri(root)
+    if uri is None or uri.scheme not in _S3:
+        opened: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(root)
+        return opened
+    options = _s3_options(uri)
+    patient = {"request_timeout": STALLED, "connect_timeout": 10}
+    retry = pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
+    return pafs.S3FileSystem(**options, **patient, retry_strategy=retry), f"{uri.authority}/{uri.path}".rstrip("/")
+
+
+def _s3_options(uri: Uri) -> dict[str, str]:
+    """Region, scheme and endpoint_override of an s3:// URI."""
+    unknown = set(uri.query) - set(_S3_OPTIONS)
+    if unknown or not uri.authority:
+        wrong = f"unknown option {min(unknown)}; it takes {', '.join(_S3_OPTIONS)}" if unknown else "no bucket"
+        raise ValueError(f"not an s3:// URI that can be used: {wrong}")
+    options = dict(uri.query)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if "endpoint_override" not in options and endpoint:
+        options["scheme"], _, options["endpoint_override"] = endpoint.rstrip("/").rpartition("://")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if "region" not in options:
+        elsewhere = "endpoint_override" in options
+        options["region"] = region or ("us-east-1" if elsewhere else pafs.resolve_s3_region(uri.authority))
+    return {"scheme": "https"} | {key: value for key, value in options.items() if value}
+
+
+@lru_cache(maxsize=64)
+def objects(root: str, patience: float = PATIENCE) -> tuple[Any, str]:
+    """The obstore client of an object store's URI, and the key that the URI names, `/` at its end if it is not empty.
+
+    Args:
+        root: an s3:// or gs:// URI.
+        patience: seconds after which a request is not tried again.
+    """
+    from obstore.store import GCSStore, S3Store
+
+    uri = split_uri(root)
+    assert uri is not None
+    longest = timedelta(seconds=min(patience * 4, REQUEST))
+    client: dict[str, Any] = {"timeout": longest, "connect_timeout": timedelta(seconds=min(10.0, patience))}
+    pause = {
+        "init_backoff": timedelta(seconds=min(0.5, patience / 10)),
+        "max_backoff": timedelta(seconds=10),
+        "base": 2,
+    }
+    retry = {"max_retries": 20, "retry_timeout": timedelta(seconds=patience), "backoff": pause}
+    key = f"{uri.path}/" if uri.path else ""
+    if uri.scheme in _GCS:
+        return GCSStore(uri.authority, client_options=client, retry_config=retry), key  # type: ignore[arg-type]
+    options = _s3_options(uri)
+    more: dict[str, Any] = _profile_keys()
+    if "endpoint_override" in options:
+        more["endpoint"] = f"{options['scheme']}://{options['endpoint_override']}"
+    client["allow_http"] = options["scheme"] == "http"
+    store = S3Store(uri.authority, region=options["region"], client_options=client, retry_config=retry, **more)  # type: ignore[arg-type]
+    return store, key
+
+
+def _profile_keys() -> dict[str, str]:
+    """The keys of AWS_PROFILE in the shared credentials file, which obstore doesn't read; empty without any."""
+    file = os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or str(Path.home() / ".aws/credentials")
+    if os.environ.get("AWS_ACCESS_KEY_ID") or not Path(file).is_file():
+        return {}
+    profiles = configparser.RawConfigParser()
+    profiles.read(file, encoding="utf-8")
+    profile = os.environ.get("AWS_PROFILE", "default")
+    found = dict(profiles[profile]) if profiles.has_section(profile) else {}
+    names = ("access_key_id", "secret_access_key", "session_token")
+    return {name: found[f"aws_{name}"] for name in names if f"aws_{name}" in found}
+
+
+def put_object(root: str, name: str, data: bytes | IO[bytes]) -> None:
+    """Puts an object under its final name: in one request, or in parts of which the last request makes an object."""
+    import obstore
+
+    client, key = objects(root)
+    obstore.put(client, key + name, data, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+
+
+def delete_objects(root: str, names: Iterable[str]) -> None:
+    """Deletes objects; those that are gone already don't matter."""
+    import obstore
+
+    client, key = objects(root)
+    keys = [key + name for name in names]
+    if keys and split_uri(root).scheme in _S3:  # type: ignore[union-attr]
+        obstore.delete(client, keys)
+        return
+    for one in keys:
+        with suppress(FileNotFoundError):
+            obstore.delete(client, one)

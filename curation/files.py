@@ -185,7 +185,7 @@ class Files:
         filesystem, base = self._place(folder)
         with told(self.shown(folder)):
             found = filesystem.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
-        cut = len(base) - len(folder)
+        cut = len(base) - len(folder) if folder else len(base) + 1
         return {
             info.path[cut:]: info.size
             for info in sorted(found, key=lambda info: str(info.path))

@@ -5,8 +5,8 @@ process and refuses to all others: `If-None-Match: *` makes it, `If-Match: <etag
 over one that is dead. A thread renews it four times in its length.
 
 *Who is dead.* Clocks of different machines are not compared. Who finds a lease watches it by their own clock: one that
-changes is alive, one that stays the same for its whole length is dead. A holder that could not renew stops at three
-quarters of the length, so it is gone before another can take over. A holder that sits on the same machine (same boot,
+changes is alive, one that stays the same for its whole length is dead. A holder that could not renew for three
+quarters of the length stops, so it is gone before another can take over. A holder that sits on the same machine (same boot,
 same process ids) is looked up instead of watched, so a job that was killed goes on at once.
 
 *Who lost it.* A holder whose lease is lost is interrupted, and the run ends. Its workers may live on, on a cluster: so
@@ -109,7 +109,7 @@ class _Desk:
     """Where a lease is read and put."""
 
     def __init__(self, root: str, seconds: float) -> None:
-        self._client, key = remote.objects(root, max(seconds / 4, 0.5))
+        self._client, key = remote.objects(root, seconds / 8)
         self._key, self._root, self.where = key + LOCK, root, f"{_plain(root)}/{LOCK}"
 
     def read(self) -> tuple[Terms, str]:

@@ -5,10 +5,10 @@ obstore, for two things that pyarrow lacks: an upload that breaks off is aborted
 exception closes the stream, and half a file stands under the final name), and a put on a condition, which locks need.
 
 Both retry what a retry can mend (a reset, a timeout, 429, 5xx, a body that breaks off) with growing pauses, pyarrow
-ATTEMPTS times, obstore for PATIENCE seconds, and so give up after about half a minute. Both take credentials from the environment: AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY, AWS_PROFILE and ~/.aws/credentials, a web identity, the role of the instance; for Google,
-GOOGLE_APPLICATION_CREDENTIALS or the machine's account. AWS_ENDPOINT_URL, or `?endpoint_override=HOST:PORT&scheme=http`
-in the URI, names another server that speaks S3.
+ATTEMPTS times, obstore for PATIENCE seconds, and so give up after about half a minute. Both take credentials from the
+environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE and ~/.aws/credentials, a web identity, the role
+of the instance; for Google, GOOGLE_APPLICATION_CREDENTIALS or the machine's account. AWS_ENDPOINT_URL, or
+`?endpoint_override=HOST:PORT&scheme=http` in the URI, names another server that speaks S3.
 """
 
 from __future__ import annotations
@@ -79,34 +79,32 @@ def _s3_options(uri: Uri) -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def objects(root: str, patience: float = PATIENCE) -> tuple[Any, str]:
+def objects(root: str, patience: float | None = None) -> tuple[Any, str]:
     """The obstore client of an object store's URI, and the key that the URI names, `/` at its end if it is not empty.
 
     Args:
         root: an s3:// or gs:// URI.
-        patience: seconds after which a request is not tried again.
+        patience: seconds for a request, and after which it is not tried again; None: REQUEST and PATIENCE.
     """
     from obstore.store import GCSStore, S3Store
 
     uri = split_uri(root)
     assert uri is not None
-    longest = timedelta(seconds=min(patience * 4, REQUEST))
+    longest = timedelta(seconds=REQUEST if patience is None else patience)
+    patience = PATIENCE if patience is None else patience
     client: dict[str, Any] = {"timeout": longest, "connect_timeout": timedelta(seconds=min(10.0, patience))}
-    pause = {
-        "init_backoff": timedelta(seconds=min(0.5, patience / 10)),
-        "max_backoff": timedelta(seconds=10),
-        "base": 2,
-    }
+    first, most = timedelta(seconds=min(0.5, patience / 10)), timedelta(seconds=10)
+    pause = {"init_backoff": first, "max_backoff": most, "base": 2}
     retry = {"max_retries": 20, "retry_timeout": timedelta(seconds=patience), "backoff": pause}
     key = f"{uri.path}/" if uri.path else ""
     if uri.scheme in _GCS:
-        return GCSStore(uri.authority, client_options=client, retry_config=retry), key  # type: ignore[arg-type]
+        return GCSStore(uri.authority, client_options=client, retry_config=retry), key
     options = _s3_options(uri)
     more: dict[str, Any] = _profile_keys()
     if "endpoint_override" in options:
         more["endpoint"] = f"{options['scheme']}://{options['endpoint_override']}"
     client["allow_http"] = options["scheme"] == "http"
-    store = S3Store(uri.authority, region=options["region"], client_options=client, retry_config=retry, **more)  # type: ignore[arg-type]
+    store = S3Store(uri.authority, region=options["region"], client_options=client, retry_config=retry, **more)
     return store, key
 
 

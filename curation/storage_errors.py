@@ -43,7 +43,7 @@ _WORDS = (
     ),
     (
         r"metadata endpoint|169\.254\.169\.254|CredentialsNotLoaded|No credentials|NoCredentials",
-        "no credentials: put them into the environment (AWS_ACCESS_KEY_ID, AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS)",
+        "no credentials: put them into the environment (AWS_ACCESS_KEY_ID, or GOOGLE_APPLICATION_CREDENTIALS)",
     ),
     (
         r"AWS Error|^obstore|google::cloud|GcsFileSystem|HDFS",

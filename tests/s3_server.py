@@ -1,9 +1,9 @@
 """An S3 server for tests: moto's, over HTTP on loopback, in a process of its own, with faults on demand.
 
 It answers one request at a time, so that a conditional put is atomic, as it is on S3. A fault is a rule that the
-tests post to `/_faults`: for so many requests whose line ("PUT /bucket/key?query") a pattern matches, the server
-answers with a status instead, resets the connection, cuts the body off, or waits first. `/_log` gives the lines of
-all requests so far.
+tests post to `/_faults`: for so many requests (or every so-manyth) whose line ("PUT /bucket/key?query") a pattern
+matches, the server answers with a `status` instead, resets the connection (`reset`), does what was asked and then
+resets it (`lose`), `cut`s the body off, or `wait`s first. `/_log` gives the lines of all requests so far.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Faults:
             return _answer(respond, "200 OK", json.dumps(self._log))
         line = f"{environ['REQUEST_METHOD']} {path}" + (f"?{query}" if query else "")
         self._log.append(line)
-        rule = next((rule for rule in self._rules if rule["times"] > 0 and re.search(rule["match"], line)), None)
+        rule = next((rule for rule in self._rules if self._fits(rule, line)), None)
         if rule is None:
             return self._application(environ, respond)
         rule["times"] -= 1
@@ -44,13 +44,21 @@ class Faults:
         if "status" in rule:
             body = f"<Error><Code>{rule['code']}</Code><Message>{rule.get('message', 'a fault')}</Message></Error>"
             return _answer(respond, f"{rule['status']} Fault", body)
-        if rule.get("reset"):
+        if rule.get("lose"):
+            list(self._application(environ, respond))
+        if rule.get("reset") or rule.get("lose"):
             _reset(environ["werkzeug.socket"])
             return _answer(respond, "200 OK", "")
         if "cut" in rule:  # the headers promise more than comes
             body = b"".join(self._application(environ, respond))
             return [body[: rule["cut"]]]
         return self._application(environ, respond)
+
+    def _fits(self, rule, line):
+        if rule["times"] < 1 or not re.search(rule["match"], line):
+            return False
+        rule["seen"] = rule.get("seen", 0) + 1
+        return rule["seen"] % rule.get("every", 1) == 0
 
 
 def _answer(respond, status, body):
@@ -86,8 +94,9 @@ class Server:
         return json.loads(self.ask("/_log"))
 
     def ask(self, path, data=None, method=None):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        kind = {"Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, kind, method=method)
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.read()
 
 
@@ -102,7 +111,9 @@ def start():
 
 def main():
     from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    WSGIRequestHandler.timeout = 15  # a client that connects and says nothing holds up the others
 
     application = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application)

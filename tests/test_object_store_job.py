@@ -59,13 +59,19 @@ def local(tmp_path_factory, ray_session):
     return path, run_dir
 
 
-def test_a_run_on_an_object_store_has_the_bytes_of_a_local_one(s3, local, capsys):
-    path = remote_job(s3, local[0], "whole")
-    run_dir = s3.uri("whole/run")
-    store = Store.open(run_dir)
+@pytest.fixture(scope="module")
+def finished(s3_server, local):
+    """A finished run in the object store: (job file, run directory)."""
+    path, store = remote_job(s3_server, local[0], "whole"), Store.open(s3_server.uri("whole/run"))
     assert main(["plan", path]) == 0
     assert store.list("") == {}
     assert '"stage": "report"' in run(path)
+    return path, store
+
+
+def test_a_run_on_an_object_store_has_the_bytes_of_a_local_one(s3, local, finished, capsys):
+    path, store = finished
+    run_dir = store.root
     assert remote_hashes(store) == shard_hashes(local[1])
     assert main(["verify", run_dir]) == 0
     assert main(["show", run_dir]) == 0
@@ -94,16 +100,16 @@ def test_a_run_through_errors_and_resets_has_the_same_bytes(s3, local):
     assert remote_hashes(Store.open(s3.uri("faulty/run"))) == shard_hashes(local[1])
 
 
-def test_a_run_that_is_refused_ends_in_one_message_and_goes_on_later(s3, local, capsys):
-    path = remote_job(s3, local[0], "refused")
-    s3.faults({"times": 10**6, "match": "PUT .*/assignments/", "status": 403, "code": "AccessDenied"})
+def test_a_run_that_is_refused_ends_in_one_message_and_goes_on_later(s3, local, finished, capsys):
+    path, store = finished
+    store.remove([f"assignments/{name}" for name in ("_done.json", "part-00000000.parquet")])
+    s3.faults({"times": 10**6, "match": "PUT .*/assignments/part", "status": 403, "code": "AccessDenied"})
     assert main(["run", path]) == 1
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("curation:")]
     assert len(said) == 1
-    assert "refused/run/assignments/" in said[0]
-    assert "refuses access" in said[0]
+    assert "/run/assignments/part-00000000.parquet: the object store refuses access" in said[0]
     assert "goes on from there" in said[0]
     s3.faults()
     assert main(["run", path]) == 0
     assert '"stage": "embeddings", "seconds"' not in capsys.readouterr().err
-    assert remote_hashes(Store.open(s3.uri("refused/run"))) == shard_hashes(local[1])
+    assert remote_hashes(store) == shard_hashes(local[1])

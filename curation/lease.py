@@ -6,8 +6,8 @@ over one that is dead. A thread renews it four times in its length.
 
 *Who is dead.* Clocks of different machines are not compared. Who finds a lease watches it by their own clock: one that
 changes is alive, one that stays the same for its whole length is dead. A holder that could not renew for three
-quarters of the length stops, so it is gone before another can take over. A holder that sits on the same machine (same boot,
-same process ids) is looked up instead of watched, so a job that was killed goes on at once.
+quarters of the length stops, so it is gone before another can take over. A holder that sits on the same machine (same
+boot, same process ids) is looked up instead of watched, so a job that was killed goes on at once.
 
 *Who lost it.* A holder whose lease is lost is interrupted, and the run ends. Its workers may live on, on a cluster: so
 everyone looks, before each change of the run directory, whether the lease is still the one that they work under
@@ -38,6 +38,8 @@ from curation.uris import split_uri
 LOCK = "_lock"
 #: Seconds that a lease is good for after it was last renewed.
 SECONDS = 60.0
+#: Times that a lease is read before an error counts.
+READS = 4
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,18 @@ class _Desk:
     def read(self) -> tuple[Terms, str]:
         """The lease as it is now, and its etag. Raises FileNotFoundError, and RunError for another kind of object."""
         import obstore
+        from obstore.exceptions import BaseError
 
-        with told(self.where):
-            found = obstore.get(self._client, self._key)
-            data = bytes(found.bytes())
+        for attempt in range(READS):
+            with told(self.where):
+                try:
+                    found = obstore.get(self._client, self._key)
+                    data = bytes(found.bytes())
+                    break
+                except BaseError:  # obstore tries a request again, but not when an answer breaks off at a bad moment
+                    if attempt == READS - 1:
+                        raise
+                    time.sleep(0.1 * 2**attempt)
         try:
             return Terms(**json.loads(data)), str(found.meta["e_tag"])
         except (ValueError, TypeError) as error:

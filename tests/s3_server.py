@@ -3,7 +3,8 @@
 It answers one request at a time, so that a conditional put is atomic, as it is on S3. A fault is a rule that the
 tests post to `/_faults`: for so many requests (or every so-manyth) whose line ("PUT /bucket/key?query") a pattern
 matches, the server answers with a `status` instead, resets the connection (`reset`), does what was asked and then
-resets it (`lose`), `cut`s the body off, or `wait`s first. `/_log` gives the lines of all requests so far.
+resets it (`lose`), `cut`s the body off, or `wait`s first. `/_log` gives the lines of all requests so far, and `/_fill`
+makes many objects at once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import sys
 import time
 import urllib.request
 
+from werkzeug.test import Client
+
 BUCKET = "bucket"
 
 
@@ -31,6 +34,12 @@ class Faults:
         path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
         if path == "/_faults":
             self._rules = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+            return _answer(respond, "200 OK", "{}")
+        if path == "/_fill":
+            prefix, count = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode().split()
+            client = Client(self._application)
+            for number in range(int(count)):
+                client.put(f"/{prefix}{number:05}", data=b"x", headers=[("Host", environ["HTTP_HOST"])])
             return _answer(respond, "200 OK", "{}")
         if path == "/_log":
             return _answer(respond, "200 OK", json.dumps(self._log))

@@ -138,14 +138,14 @@ FAULTS = [
 def test_a_passing_fault_is_not_noticed(s3, store, fault):
     data = os.urandom(BIG)
     if "cut" not in fault:
-        s3.faults({"match": "PUT", "times": 2, **fault}, {"match": "POST .*uploadId", **fault})
+        s3.faults({"match": "PUT", **fault}, {"match": "POST .*uploadId", **fault})
     part = store.write_bytes("f/a", data)
-    s3.faults({"match": "GET|HEAD", "times": 2, **fault})
+    s3.faults({"match": "GET", "times": 2, **fault})
     assert store.hash("f/a") == (BIG, part.sha256)
-    s3.faults({"match": "GET", "times": 2, **fault, **({"cut": 20} if "cut" in fault else {})})
+    s3.faults({"match": "GET", **fault, **({"cut": 20} if "cut" in fault else {})})
     assert store.list("f") == {"f/a": BIG}
     if "cut" not in fault:
-        s3.faults({"match": "POST|DELETE", "times": 1, **fault})
+        s3.faults({"match": "POST|DELETE", **fault})
     store.remove(["f/a"])
     assert store.list("f") == {}
 

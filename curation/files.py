@@ -116,8 +116,9 @@ class Files:
                     yield Sink(raw)
                 return
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as raw:
-                yield Sink(raw)
-                raw.seek(0)
+                with told(f"{self.shown(name)}, kept in {tempfile.gettempdir()} until it is whole"):
+                    yield Sink(raw)
+                    raw.seek(0)
                 self._check_lease()
                 if self.can_lease:
                     remote.put_object(self.root, name, raw)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -64,9 +65,10 @@ def filesystem(root: str) -> tuple[pafs.FileSystem, str]:
 def _s3_options(uri: Uri) -> dict[str, str]:
     """Region, scheme and endpoint_override of an s3:// URI."""
     unknown = set(uri.query) - set(_S3_OPTIONS)
-    if unknown or not uri.authority:
-        wrong = f"unknown option {min(unknown)}; it takes {', '.join(_S3_OPTIONS)}" if unknown else "no bucket"
-        raise ValueError(f"not an s3:// URI that can be used: {wrong}")
+    if unknown:
+        raise ValueError(f"unknown option {min(unknown)} in the URI; s3:// takes {', '.join(_S3_OPTIONS)}")
+    if not re.fullmatch(r"[\w.-]+", uri.authority):
+        raise ValueError(f"{uri.authority!r} is not the name of a bucket: write s3://BUCKET/FOLDER")
     options = dict(uri.query)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if "endpoint_override" not in options and endpoint:

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pyarrow as pa
@@ -265,6 +266,13 @@ def test_a_full_disk_is_told_and_harms_nothing(small_disk):
     assert store.list("", temporary=True) == {}
     subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
     store.write_table("b", table)
+
+
+def test_a_full_disk_under_what_goes_to_an_object_store_is_told(small_disk, store, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    text = message(store.write_bytes, "a", b"x" * 3_000_000)
+    assert text.startswith(f"{store.shown('a')}, kept in {small_disk} until it is whole: the disk is full")
+    assert store.list("") == {}
 
 
 def test_a_disk_that_can_only_be_read_is_told(small_disk):

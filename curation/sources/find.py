@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -199,9 +198,7 @@ def _place(path: str) -> _Place:
     return _Place(filesystem, inner, f"{scheme}://{authority}/", len(root), query)
 
 
-@lru_cache(maxsize=64)
 def _filesystem(uri: str) -> tuple[Any, str]:
-    """Kept, because a client of an object store takes long to make."""
     try:
         filesystem, root = remote.filesystem(uri)
     except ValueError as error:

@@ -32,14 +32,13 @@ from typing import Any
 
 from curation import remote
 from curation.errors import RunError
+from curation.patient import patiently
 from curation.storage_errors import told
 from curation.uris import split_uri
 
 LOCK = "_lock"
 #: Seconds that a lease is good for after it was last renewed.
 SECONDS = 60.0
-#: Times that a lease is read before an error counts.
-READS = 4
 
 
 @dataclass(frozen=True)
@@ -117,20 +116,15 @@ class _Desk:
     def read(self) -> tuple[Terms, str]:
         """The lease as it is now, and its etag. Raises FileNotFoundError, and RunError for another kind of object."""
         import obstore
-        from obstore.exceptions import BaseError
 
-        for attempt in range(READS):
-            with told(self.where):
-                try:
-                    found = obstore.get(self._client, self._key)
-                    data = bytes(found.bytes())
-                    break
-                except BaseError:  # obstore tries a request again, but not when an answer breaks off at a bad moment
-                    if attempt == READS - 1:
-                        raise
-                    time.sleep(0.1 * 2**attempt)
+        def get() -> tuple[bytes, str]:
+            found = obstore.get(self._client, self._key)
+            return bytes(found.bytes()), str(found.meta["e_tag"])
+
+        with told(self.where):
+            data, etag = patiently(get)
         try:
-            return Terms(**json.loads(data)), str(found.meta["e_tag"])
+            return Terms(**json.loads(data)), etag
         except (ValueError, TypeError) as error:
             raise RunError(f"{self.where}: not a lease; delete it if no job works on this run_dir") from error
 

@@ -4,10 +4,10 @@ Files are read and listed through pyarrow, which reads Parquet without the inter
 obstore, for two things that pyarrow lacks: an upload that breaks off is aborted (pyarrow *completes* it when an
 exception closes the stream, and half a file stands under the final name), and a put on a condition, which locks need.
 
-Both retry what a retry can mend (a reset, a timeout, 429, 5xx, a body that breaks off) with growing pauses, pyarrow
-ATTEMPTS times, obstore for PATIENCE seconds, and so give up after about half a minute. Both take credentials from the
-environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE and ~/.aws/credentials, a web identity, the role
-of the instance; for Google, GOOGLE_APPLICATION_CREDENTIALS or the machine's account. AWS_ENDPOINT_URL, or
+Both retry what a retry can mend (a reset, a timeout, 429, 5xx, a body that breaks off) with growing pauses, and what
+they let through is tried again by `patient`; after about half a minute it is an error. Both take credentials from
+the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE and ~/.aws/credentials, a web identity, the
+role of the instance; for Google, GOOGLE_APPLICATION_CREDENTIALS or the machine's account. AWS_ENDPOINT_URL, or
 `?endpoint_override=HOST:PORT&scheme=http` in the URI, names another server that speaks S3.
 """
 
@@ -19,16 +19,17 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow.fs as pafs
 
+from curation.patient import PatientHandler, patiently
 from curation.uris import Uri, split_uri
 
-#: Times that pyarrow tries a request; seconds that obstore does.
-ATTEMPTS, PATIENCE = 6, 30.0
+#: Times that pyarrow tries a request, each of TRIES times; seconds that obstore does.
+ATTEMPTS, PATIENCE = 2, 10.0
 #: Seconds without a byte after which a request is tried again; seconds for one request in all.
 STALLED, REQUEST = 20, 120
 #: Bytes of a part of a multipart upload, and how many are under way at a time.
@@ -54,12 +55,13 @@ def filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     """
     uri = split_uri(root)
     if uri is None or uri.scheme not in _S3:
-        opened: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(root)
-        return opened
-    options = _s3_options(uri)
-    patient = {"request_timeout": STALLED, "connect_timeout": 10}
-    retry = pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
-    return pafs.S3FileSystem(**options, **patient, retry_strategy=retry), f"{uri.authority}/{uri.path}".rstrip("/")
+        opened, path = pafs.FileSystem.from_uri(root)
+    else:
+        retry = pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
+        limits = {"request_timeout": STALLED, "connect_timeout": 10}
+        opened = pafs.S3FileSystem(**_s3_options(uri), **limits, retry_strategy=retry)
+        path = f"{uri.authority}/{uri.path}".rstrip("/")
+    return pafs.PyFileSystem(PatientHandler(opened)), path
 
 
 def _s3_options(uri: Uri) -> dict[str, str]:
@@ -123,12 +125,17 @@ def _profile_keys() -> dict[str, str]:
     return {name: found[f"aws_{name}"] for name in names if f"aws_{name}" in found}
 
 
-def put_object(root: str, name: str, data: bytes | IO[bytes]) -> None:
+def put_object(root: str, name: str, data: IO[bytes]) -> None:
     """Puts an object under its final name: in one request, or in parts of which the last request makes an object."""
     import obstore
 
     client, key = objects(root)
-    obstore.put(client, key + name, data, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+
+    def put() -> None:
+        data.seek(0)
+        obstore.put(client, key + name, data, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+
+    patiently(put)
 
 
 def delete_objects(root: str, names: Iterable[str]) -> None:
@@ -138,8 +145,8 @@ def delete_objects(root: str, names: Iterable[str]) -> None:
     client, key = objects(root)
     keys = [key + name for name in names]
     if keys and split_uri(root).scheme in _S3:  # type: ignore[union-attr]
-        obstore.delete(client, keys)
+        patiently(lambda: obstore.delete(client, keys))
         return
     for one in keys:
         with suppress(FileNotFoundError):
-            obstore.delete(client, one)
+            patiently(partial(obstore.delete, client, one))

@@ -33,6 +33,9 @@ _NUMBERS = {
     errno.EMFILE: "too many open files (ulimit -n): raise the limit",
 }
 
+#: What a message of a client of object stores holds.
+_NETWORK = r"AWS Error|^obstore|google::cloud|GcsFileSystem|HDFS"
+
 #: What the messages of servers and their clients say, and what it means; the first that fits.
 _WORDS = (
     (r"NoSuchBucket|NO_SUCH_BUCKET|bucket does not exist", "there is no such bucket: make it, or correct the URI"),
@@ -45,26 +48,34 @@ _WORDS = (
         r"metadata endpoint|169\.254\.169\.254|CredentialsNotLoaded|No credentials|NoCredentials",
         "no credentials: put them into the environment (AWS_ACCESS_KEY_ID, or GOOGLE_APPLICATION_CREDENTIALS)",
     ),
-    (
-        r"AWS Error|^obstore|google::cloud|GcsFileSystem|HDFS",
-        "the object store fails or can't be reached, after several tries: check the network and the server",
-    ),
+    (_NETWORK, "the object store fails or can't be reached, after several tries: check the network and the server"),
 )
 
 
 def trouble(error: BaseException) -> str | None:
     """What is wrong with the storage and what would mend it; None for an error that says nothing of the kind."""
-    kind = type(error)
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         return f"{_NUMBERS[error.errno]}; {_AGAIN}"
-    text = str(error)
+    found = _in_words(error)
+    return found and f"{found[1]}; {_AGAIN} ({first_words(str(error))})"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error may be gone when the same is tried again: that of a network, or of a server that is busy."""
+    if isinstance(error, OSError) and error.errno in (errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN):
+        return True
+    found = _in_words(error)
+    return found is not None and found[0] == _NETWORK
+
+
+def _in_words(error: BaseException) -> tuple[str, str] | None:
+    """The pair of `_WORDS` that fits what a client of an object store says; None for other errors."""
+    kind = type(error)
     if not (isinstance(error, OSError) or kind.__module__.startswith("obstore")):
         return None
-    said = f"{kind.__module__}.{kind.__name__}: {text}"
-    for words, meaning in _WORDS[:1] if isinstance(error, FileNotFoundError) else _WORDS:
-        if re.search(words, said):
-            return f"{meaning}; {_AGAIN} ({first_words(text)})"
-    return None
+    said = f"{kind.__module__}.{kind.__name__}: {error}"
+    known = _WORDS[:1] if isinstance(error, FileNotFoundError) else _WORDS
+    return next((pair for pair in known if re.search(pair[0], said)), None)
 
 
 def first_words(text: str) -> str:

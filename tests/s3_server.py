@@ -19,7 +19,7 @@ import sys
 import time
 import urllib.request
 
-from werkzeug.test import Client
+from moto.s3.models import s3_backends
 
 BUCKET = "bucket"
 
@@ -37,9 +37,9 @@ class Faults:
             return _answer(respond, "200 OK", "{}")
         if path == "/_fill":
             prefix, count = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode().split()
-            client = Client(self._application)
+            _, account = s3_backends.bucket_accounts[BUCKET]
             for number in range(int(count)):
-                client.put(f"/{prefix}{number:05}", data=b"x", headers=[("Host", environ["HTTP_HOST"])])
+                s3_backends[account]["aws"].put_object(BUCKET, f"{prefix}{number:05}", b"x")
             return _answer(respond, "200 OK", "{}")
         if path == "/_log":
             return _answer(respond, "200 OK", json.dumps(self._log))
@@ -105,7 +105,7 @@ class Server:
     def ask(self, path, data=None, method=None):
         kind = {"Content-Type": "application/octet-stream"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, kind, method=method)
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read()
 
 

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
 
-from curation import files, remote
+from curation import files, patient, remote
 from curation.errors import JobError, StorageError
 from curation.store import Store
+from tests.s3_server import BUCKET
 
 PART = 5 << 20  # the least that S3 takes
 BIG = PART + 1000  # bytes of a file that goes up in two parts
@@ -33,7 +34,8 @@ def store(s3, tmp_path, monkeypatch):
 def impatient(monkeypatch):
     """A run of errors is over after a second or two."""
     monkeypatch.setattr(remote, "PATIENCE", 1.0)
-    monkeypatch.setattr(remote, "ATTEMPTS", 2)
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    monkeypatch.setattr(patient, "TRIES", 2)
     remote.objects.cache_clear()
     remote.filesystem.cache_clear()
     yield
@@ -71,7 +73,7 @@ def test_a_small_file_is_one_request_and_a_large_one_is_made_by_its_last(s3, sto
 
 
 def test_a_folder_of_more_than_a_thousand_files_is_listed_and_removed_whole(s3, store):
-    prefix = store.root.partition("?")[0].partition("://")[2]
+    prefix = store.root.partition("?")[0].removeprefix(f"s3://{BUCKET}/")
     s3.ask("/_fill", f"{prefix}/many/part- 1050".encode())
     store.write_bytes("other/part-0", b"x")
     assert len(store.list("many")) == 1050
@@ -99,6 +101,7 @@ UPLOAD = """
 import sys
 from curation import remote
 from curation.store import Store
+from tests.s3_server import BUCKET
 remote.PART_BYTES = int(sys.argv[2]) - 1000
 Store.open(sys.argv[1]).write_bytes("a", b"x" * int(sys.argv[2]))
 """
@@ -149,6 +152,25 @@ def test_a_passing_fault_is_not_noticed(s3, store, fault):
         s3.faults({"match": "POST|DELETE", **fault})
     store.remove(["f/a"])
     assert store.list("f") == {}
+
+
+def test_answers_that_break_off_anywhere_and_often_are_put_together(s3, store):
+    data = os.urandom(300_000)
+    part = store.write_bytes("f/a", data)
+    for cut in (0, 1, 4096, 65_536, 150_000, 299_999):
+        s3.faults({"match": "GET .*f/a", "times": 3, "cut": cut})
+        assert store.hash("f/a") == (300_000, part.sha256)
+    s3.faults({"match": "GET .*f/a", "times": 10**6, "every": 3, "cut": 100})
+    with store.open_input("f/a") as file:
+        for start in (250_000, 0, 100):
+            file.seek(start)
+            assert file.read(20_000) == data[start : start + 20_000]
+        file.seek(299_000)
+        assert file.read(5000) == data[299_000:]
+        assert file.read(1) == b""
+    filesystem, path = remote.filesystem(store.root)
+    with filesystem.open_input_stream(f"{path}/f/a", compression=None) as stream:
+        assert b"".join(iter(lambda: stream.read(1000), b"")) == data
 
 
 def message(call, *arguments):

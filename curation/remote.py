@@ -29,9 +29,9 @@ from curation.patient import PatientHandler, patiently
 from curation.uris import Uri, split_uri
 
 #: Times that pyarrow tries a request, each of TRIES times; seconds that obstore does.
-ATTEMPTS, PATIENCE = 2, 10.0
+ATTEMPTS, PATIENCE = 3, 5.0
 #: Seconds without a byte after which a request is tried again; seconds for one request in all.
-STALLED, REQUEST = 20, 120
+STALLED, REQUEST = 20, 60
 #: Bytes of a part of a multipart upload, and how many are under way at a time.
 PART_BYTES, PARTS_AT_ONCE = 16 << 20, 4
 

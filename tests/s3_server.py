@@ -19,8 +19,6 @@ import sys
 import time
 import urllib.request
 
-from moto.s3.models import s3_backends
-
 BUCKET = "bucket"
 
 
@@ -37,6 +35,8 @@ class Faults:
             return _answer(respond, "200 OK", "{}")
         if path == "/_fill":
             prefix, count = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode().split()
+            from moto.s3.models import s3_backends  # slow to import, and only the server needs it
+
             _, account = s3_backends.bucket_accounts[BUCKET]
             for number in range(int(count)):
                 s3_backends[account]["aws"].put_object(BUCKET, f"{prefix}{number:05}", b"x")

@@ -90,10 +90,10 @@ def test_a_run_through_errors_and_resets_has_the_same_bytes(s3, local):
     path = remote_job(s3, local[0], "faulty")
     often = {"times": 10**6, "match": "/bucket"}
     s3.faults(
-        {**often, "every": 23, "status": 503, "code": "SlowDown"},
-        {**often, "every": 31, "reset": True},
-        {**often, "every": 37, "lose": True},
-        {**often, "every": 29, "cut": 100, "match": "GET /bucket/faulty/(run|corpus)/[^?]*$"},
+        {**often, "every": 61, "status": 503, "code": "SlowDown"},
+        {**often, "every": 71, "reset": True},
+        {**often, "every": 83, "lose": True},
+        {**often, "every": 47, "cut": 100, "match": "GET /bucket/faulty/(run|corpus)/[^?]*$"},
     )
     run(path)
     s3.faults()

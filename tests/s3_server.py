@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -112,10 +114,16 @@ class Server:
 def start():
     """Starts the server on a free port, with an empty bucket."""
     command = [sys.executable, "-m", "tests.s3_server"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, text=True, **pipes)
     server = Server(int(process.stdout.readline()), process)
     server.ask(f"/{BUCKET}", b"", "PUT")
     return server
+
+
+def _end_with_the_tests():
+    sys.stdin.read()  # ends when the process that started this one does, however it ends
+    os._exit(0)
 
 
 def main():
@@ -127,6 +135,7 @@ def main():
     application = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application)
     print(server.port, flush=True)
+    threading.Thread(target=_end_with_the_tests, daemon=True).start()
     server.serve_forever()
 
 

@@ -21,5 +21,9 @@ class InputError(CurationError):
     """An input file is damaged, changed since it was counted, or holds too many bad rows."""
 
 
+class StorageError(CurationError):
+    """The storage failed and no retry helped: a full disk, a quota, a permission, a network or server that is down."""
+
+
 class RunError(CurationError):
     """The run could not go on: a lost worker, a busy run directory, a promise that does not hold."""

@@ -14,6 +14,7 @@ from curation.config import Job
 from curation.config.plan import METHODS
 from curation.config.section import Section
 from curation.errors import JobError
+from curation.uris import redacted
 
 #: Overrides of this key set all that the method stands for, whatever the file says.
 METHOD_KEY = "sampling.method="
@@ -118,7 +119,7 @@ def _fault(item: Any) -> str:
     if item["type"] == "missing":
         return f"{key}: missing"
     message = item["msg"].removeprefix("Value error, ")
-    shown = repr(item["input"])
+    shown = redacted(repr(item["input"]))
     if key == "job" or len(shown) > 80 or isinstance(item["input"], BaseModel):
         return message if key == "job" else f"{key}: {message}"
     return f"{key}: {message[0].lower()}{message[1:]} (it is {shown})"

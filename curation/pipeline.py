@@ -8,6 +8,7 @@ done again and makes the same files leaves everything after it done.
 
 from __future__ import annotations
 
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ STAGES = (
     report.STAGE,
 )
 
+#: Folder of the logs of events in a run directory that is not local.
+EVENTS = "events"
+
 
 def run_job(job: Job, reporter: Reporter) -> list[Marker]:
     """Does the job, or what is left of it.
@@ -62,11 +66,13 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
     Raises:
         CurationError: what a person must mend; what was committed stays.
     """
-    store = Store.open(job.run_dir)
-    with locked(store):
+    with locked(Store.open(job.run_dir), lambda text: reporter.event("note", text=text)) as store:
         if store.is_local:
             reporter.keep_log(Path(store.root, "events.jsonl"))
-        reporter.event("run", run_dir=store.root)
+        else:  # nothing can be appended to there, so each run has a log of its own
+            name = time.strftime(f"{EVENTS}/%Y%m%dT%H%M%SZ-{secrets.token_hex(4)}.jsonl", time.gmtime())
+            reporter.keep_copy(lambda log: store.write_bytes(name, log))
+        reporter.event("run", run_dir=store.shown())
         try:
             return _run_stages(Run(job, store, reporter))
         finally:

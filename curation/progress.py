@@ -2,7 +2,8 @@
 
 On a terminal: one bar a stage with documents, rate and time left. Anywhere else: one JSON object a line, a line an
 event, so that `ray job logs` and log collectors can read it. Both go to stderr; stdout is for results. Every event
-is also appended to `events.jsonl` in the run directory when that is a local folder.
+is also appended to `events.jsonl` in the run directory when that is a local folder; elsewhere the events of a run are
+put there as one file, again and again: when a stage begins or ends, and every COPY_EVERY seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +20,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from curation.errors import CurationError
+
 #: Seconds between two progress events of a stage in the log.
 EVERY = 10.0
+#: Seconds between two copies of the log in a run directory that is not local.
+COPY_EVERY = 60.0
 
 
 def short(number: float) -> str:
@@ -47,6 +52,9 @@ class Reporter:
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream or sys.stderr
         self._log: IO[str] | None = None
+        self._copy: Callable[[bytes], object] | None = None
+        self._lines: list[str] = []
+        self._copied = 0.0
         self._bars: Progress | None = None
         if self._stream.isatty():
             self._bars = Progress(
@@ -64,8 +72,16 @@ class Reporter:
         self._log = path.open("a", encoding="utf-8", buffering=1)
         self._log.write("\n" * torn)
 
+    def keep_copy(self, put: Callable[[bytes], object]) -> None:
+        """Gives every event from now on to `put`, which gets the whole log each time."""
+        self._copy, self._lines = put, []
+
     def close(self) -> None:
         """Ends the log."""
+        if self._copy:
+            with contextlib.suppress(CurationError):  # the error that ended the run, if any, is the one to be told
+                self._put_copy(self._copy)
+            self._copy = None
         if self._log:
             self._log.close()
             self._log = None
@@ -75,11 +91,19 @@ class Reporter:
         line = json.dumps({"time": round(time.time(), 3), "event": kind, **fields}, ensure_ascii=False)
         if self._log:
             self._log.write(line + "\n")
+        if self._copy:
+            self._lines.append(line + "\n")
+            if kind in {"start", "stage", "done"} or time.monotonic() - self._copied > COPY_EVERY:
+                self._put_copy(self._copy)
         if self._bars is None:
             print(line, file=self._stream, flush=True)
         elif kind in {"note", "skip"}:
             message = fields.get("text") or f"{fields.get('stage')}: done before"
             self._bars.console.print(Text(message, style="dim"))
+
+    def _put_copy(self, put: Callable[[bytes], object]) -> None:
+        put("".join(self._lines).encode())
+        self._copied = time.monotonic()
 
     @contextlib.contextmanager
     def stage(self, name: str, documents: int) -> Iterator[StageProgress]:

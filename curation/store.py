@@ -1,10 +1,9 @@
-"""A run directory on any pyarrow file system: parts and markers.
+"""A run directory: tables, arrays and JSON in its files, parts and markers on top.
 
 Everything that a run knows is in its directory, so a run that died anywhere goes on from what is there. Three rules
 make that safe:
 
-- A file is there whole or not at all. On a local disk it is written under a temporary name, synced and renamed; on
-  an object store it is put under its final name in one upload.
+- A file is there whole or not at all (`files`).
 - A stage has begun when its `_started.json` holds the fingerprint of what the stage depends on. Files of a stage
   whose fingerprint is another one are removed before the new work starts.
 - A stage is done when its `_done.json`, written last, names every file with its size and sha256.
@@ -14,33 +13,22 @@ All names are relative to the run directory, with `/`.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
-import secrets
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from curation.errors import JobError
-from curation.sink import Sink
+from curation.files import Files
+from curation.storage_errors import told
 
-#: Bytes moved at a time when a file is hashed or copied.
-CHUNK = 1 << 22
 STARTED, DONE = "_started.json", "_done.json"
-_TEMPORARY = ".tmp-"
 
 
 @dataclass(frozen=True)
@@ -74,72 +62,8 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-@lru_cache(maxsize=8)
-def _remote(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The file system of a URI and the path on it; connecting anew for every file would be slow."""
-    filesystem, path = pafs.FileSystem.from_uri(uri)
-    return filesystem, path
-
-
-@dataclass(frozen=True)
-class Store:
-    """A run directory. Small and picklable: workers get it as an argument."""
-
-    root: str
-
-    @classmethod
-    def open(cls, run_dir: str) -> Store:
-        """The store at a local path or URI; the folder is made when something is written.
-
-        Raises:
-            JobError: the location can't be understood.
-        """
-        run_dir = unquote(run_dir.removeprefix("file://")) if run_dir.startswith("file:///") else run_dir
-        root = run_dir if "://" in run_dir else str(Path(run_dir).expanduser().resolve())
-        store = cls(root)
-        try:
-            store._place("")
-        except (pa.ArrowInvalid, OSError, ImportError) as error:
-            raise JobError(f"run_dir: {run_dir}: {error}") from error
-        return store
-
-    @property
-    def is_local(self) -> bool:
-        """True when the run directory is on a file system of this machine."""
-        return "://" not in self.root
-
-    def _place(self, name: str) -> tuple[pafs.FileSystem, str]:
-        """The file system and the path on it of a name."""
-        if self.is_local:
-            return pafs.LocalFileSystem(), f"{self.root}/{name}" if name else self.root
-        filesystem, path = _remote(self.root)
-        return filesystem, f"{path}/{name}" if name else path
-
-    # ---- files ------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def create(self, name: str) -> Iterator[Sink]:
-        """Opens a new file; it appears under its name when the block ends without an error, and not before."""
-        if self.is_local:
-            target = Path(self.root, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.parent / f"{_TEMPORARY}{target.name}-{os.getpid()}-{secrets.token_hex(4)}"
-            try:
-                with temporary.open("wb") as raw:
-                    yield Sink(raw)
-                    raw.flush()
-                    os.fsync(raw.fileno())
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-            return
-        with tempfile.TemporaryFile() as raw:
-            yield Sink(raw)
-            raw.seek(0)
-            filesystem, path = self._place(name)
-            with filesystem.open_output_stream(path, compression=None) as upload:
-                while chunk := raw.read(CHUNK):
-                    upload.write(chunk)
+class Store(Files):
+    """A run directory as tables and markers. Small and picklable: workers get it as an argument."""
 
     def write_bytes(self, name: str, data: bytes, rows: int = 0) -> Part:
         """Commits a file with this content."""
@@ -166,17 +90,6 @@ class Store:
         np.savez(buffer, allow_pickle=False, **arrays)
         return self.write_bytes(name, buffer.getvalue())
 
-    def open_input(self, name: str) -> pa.NativeFile:
-        """A random-access file."""
-        filesystem, path = self._place(name)
-        return filesystem.open_input_file(path)
-
-    def read_bytes(self, name: str) -> bytes:
-        """The content of a file."""
-        with self.open_input(name) as file:
-            data: bytes = file.read()
-        return data
-
     def read_json(self, name: str) -> Any:
         """A JSON file, or None where there is no such file."""
         try:
@@ -186,12 +99,12 @@ class Store:
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A Parquet file, or some of its columns."""
-        with self.open_input(name) as file:
+        with told(self.shown(name)), self.open_input(name) as file:
             return pq.ParquetFile(file).read(columns=columns)
 
     def read_stats(self, name: str) -> tuple[int, dict[str, int]]:
         """Rows of a Parquet file and the `stats` it was written with."""
-        with self.open_input(name) as file:
+        with told(self.shown(name)), self.open_input(name) as file:
             footer = pq.ParquetFile(file)
             metadata = footer.schema_arrow.metadata or {}
             return footer.metadata.num_rows, json.loads(metadata.get(b"curation.stats", b"{}"))
@@ -200,47 +113,6 @@ class Store:
         """The arrays of an .npz file. Nothing is unpickled."""
         with np.load(io.BytesIO(self.read_bytes(name)), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
-
-    def hash(self, name: str) -> tuple[int, str]:
-        """Size and sha256 of a file as it is on storage now."""
-        digest, size = hashlib.sha256(), 0
-        with self.open_input(name) as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return size, digest.hexdigest()
-
-    def exists(self, name: str) -> bool:
-        """True when there is a file of this name."""
-        filesystem, path = self._place(name)
-        return bool(filesystem.get_file_info(path).type == pafs.FileType.File)
-
-    def list(self, folder: str, temporary: bool = False) -> dict[str, int]:
-        """The committed files in a folder and below it, with their sizes; empty when there is no such folder.
-
-        With `temporary`, those that were never committed instead: what a killed process left.
-        """
-        filesystem, base = self._place(folder)
-        found = filesystem.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
-        cut = len(base) - len(folder)
-        return {
-            info.path[cut:]: info.size
-            for info in sorted(found, key=lambda info: str(info.path))
-            if info.type == pafs.FileType.File and info.base_name.startswith(_TEMPORARY) == temporary
-        }
-
-    def remove(self, names: Iterable[str]) -> None:
-        """Removes files; those that are gone already don't matter."""
-        for name in names:
-            filesystem, path = self._place(name)
-            with contextlib.suppress(FileNotFoundError):
-                filesystem.delete_file(path)
-
-    def remove_folder(self, folder: str) -> None:
-        """Removes a folder with all that is in it, temporary files included."""
-        filesystem, path = self._place(folder)
-        with contextlib.suppress(FileNotFoundError):
-            filesystem.delete_dir(path)
 
     # ---- stages -----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.section import Count, Positive, Section
+from curation.uris import NO_CREDENTIALS, has_credentials, texts_in
 
 
 class Source(Section):
@@ -145,10 +146,16 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _values_agree(self) -> Job:
+        self._check_uris()
         self._check_sources()
         self._check_sampling()
         self._check_phases()
         return self
+
+    def _check_uris(self) -> None:
+        for key, text in texts_in(self.model_dump()):
+            if has_credentials(text):
+                raise ValueError(f"{key}: {NO_CREDENTIALS}")
 
     def _check_sources(self) -> None:
         declared: dict[str, Source] = {}

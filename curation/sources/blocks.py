@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from curation.errors import InputError
 from curation.sources.find import open_input
+from curation.storage_errors import first_words
 
 BLOCK = 4 << 20
 #: Bytes a read behind the place where the caller expects to stop.
@@ -87,7 +88,8 @@ def stream_blocks(path: str, format: str) -> Iterator[bytes]:
 
 def unreadable(path: str, error: OSError) -> InputError:
     """The error for a file that is there and can't be read."""
-    return InputError(f"{path}: can't be read: {error.strerror or error}; check its permissions and the storage")
+    reason = error.strerror or first_words(str(error))
+    return InputError(f"{path}: can't be read: {reason}; check its permissions and the storage")
 
 
 def _pieces(path: str, format: str, sizes: Iterable[int]) -> Iterator[bytes]:

@@ -17,17 +17,17 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import pyarrow as pa
-from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
+from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
+from curation import remote
 from curation.config import Source
 from curation.errors import InputError, JobError
 from curation.sources.globbing import glob, is_hidden, is_magic, names_below
+from curation.storage_errors import first_words, trouble
 
 #: Suffix of a file's name, in lower case, to format.
 FORMATS = {".parquet": "parquet", ".pq": "parquet"} | {
@@ -198,12 +198,10 @@ def _place(path: str) -> _Place:
     return _Place(filesystem, inner, f"{scheme}://{authority}/", len(root), query)
 
 
-@lru_cache(maxsize=64)
 def _filesystem(uri: str) -> tuple[Any, str]:
-    """Kept, because a client of an object store takes long to make."""
     try:
-        filesystem, root = FileSystem.from_uri(uri)
-    except pa.ArrowInvalid as error:
+        filesystem, root = remote.filesystem(uri)
+    except ValueError as error:
         raise JobError(f"{uri}: {error}") from error
     return filesystem, root
 
@@ -224,7 +222,8 @@ def _reaching(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: can't be reached: {error.strerror or error}") from error
+        reason = error.strerror or trouble(error) or first_words(str(error))
+        raise InputError(f"{path}: can't be reached: {reason}") from error
 
 
 def _identity(path: str) -> str:

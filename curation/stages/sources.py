@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -97,10 +96,7 @@ def note_missing_keys(run: Run, files: list[InputFile]) -> None:
 def input_files(run: Run) -> list[InputFile]:
     """The files of all sources; those of the run directory itself, which may lie among them, are no input."""
     files = find_all(run.job.sources)
-    if not run.store.is_local:
-        return files
-    root = Path(run.store.root)
-    found = [file for file in files if "://" in file.path or root not in Path(file.path).resolve().parents]
+    found = [file for file in files if not run.store.holds(file.path)]
     for index, source in enumerate(run.job.sources):
         if not any(file.source == index for file in found):
             raise JobError(f"sources.{index}.path: {source.path} holds no file but those of the run directory")

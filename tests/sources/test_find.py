@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 import pytest
 
+from curation import remote
 from curation.config import Source
 from curation.errors import InputError, JobError
 from curation.sources import find
@@ -165,7 +166,7 @@ def test_a_path_that_gives_nothing(tmp_path, path, message):
     [
         ("", "the path is empty"),
         ("nosuch://bucket/x.jsonl", "Unrecognized filesystem type"),
-        ("s3://in valid/x.jsonl", "Cannot parse URI"),
+        ("s3://in valid/x.jsonl", "'in valid' is not the name of a bucket"),
     ],
 )
 def test_a_location_that_means_nothing(path, message):
@@ -195,8 +196,8 @@ def test_uris_keep_what_is_needed_to_open_them(tmp_path, monkeypatch, query, roo
         asked.append(uri)
         return pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()), root
 
-    monkeypatch.setattr(find, "FileSystem", type("FileSystem", (), {"from_uri": staticmethod(from_uri)}))
-    find._filesystem.cache_clear()
+    monkeypatch.setattr(remote.pafs, "FileSystem", type("FileSystem", (), {"from_uri": staticmethod(from_uri)}))
+    remote.filesystem.cache_clear()
     base = "store://bucket"
     everything = ["1.jsonl", "a b/100%.jsonl", "a b/[1].parquet", "é/x?.jsonl"]
     for pattern, expected in {
@@ -218,4 +219,4 @@ def test_uris_keep_what_is_needed_to_open_them(tmp_path, monkeypatch, query, roo
             assert filesystem.open_input_file(inner).read() == b"{}\n"
             check_unchanged(file.path, file.etag)
     assert asked == [f"{base}/{query}"]
-    find._filesystem.cache_clear()
+    remote.filesystem.cache_clear()

@@ -63,14 +63,18 @@ def is_magic(part: str) -> bool:
 
 def _fits(names: list[str], parts: list[str]) -> bool:
     """Whether the names of a path match the parts of a glob. Only a part that begins alike matches a hidden name."""
-    if not parts:
-        return not names
-    if parts[0] == "**":
-        visible = next((i for i, name in enumerate(names) if is_hidden(name)), len(names))
-        return any(_fits(names[i:], parts[1:]) for i in range(visible + 1))
-    if not names or (is_hidden(names[0]) and parts[0][:1] not in (names[0][0], "[")):
-        return False
-    return fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
+    ends = {0}  # how many names the parts so far may have taken; a set, as trying each in turn takes for ever
+    for part in parts:
+        if part == "**":
+            visible = next((i for i, name in enumerate(names) if is_hidden(name)), len(names))
+            ends = {i for end in ends for i in range(end, max(end, visible) + 1)}
+        else:
+            ends = {end + 1 for end in ends if end < len(names) and _fits_name(names[end], part)}
+    return len(names) in ends
+
+
+def _fits_name(name: str, part: str) -> bool:
+    return not (is_hidden(name) and part[:1] not in (name[0], "[")) and fnmatchcase(name, part)
 
 
 def _exists(filesystem: Any, inner: str) -> bool:

@@ -143,13 +143,15 @@ def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:
 
 def projected_bytes(metadata: Any, number: int, columns: list[str]) -> int:
     """Uncompressed bytes of the named columns in row group `number`."""
-    group = metadata.row_group(number)
+    group, wanted = metadata.row_group(number), set(columns)
     chunks = (group.column(i) for i in range(group.num_columns))
-    return sum(chunk.total_uncompressed_size for chunk in chunks if _root(chunk.path_in_schema, columns))
+    return sum(chunk.total_uncompressed_size for chunk in chunks if _is_in(chunk.path_in_schema, wanted))
 
 
-def _root(path: str, columns: list[str]) -> bool:
-    return any(path == column or path.startswith(f"{column}.") for column in columns)
+def _is_in(path: str, columns: set[str]) -> bool:
+    """Whether the path of a leaf begins with one of the columns; their names may have dots, too."""
+    parts = path.split(".")
+    return any(".".join(parts[:count]) in columns for count in range(1, len(parts) + 1))
 
 
 def _type_of(path: str, schema: Any, column: str, key: str) -> Any:

@@ -67,7 +67,7 @@ def _batches(path: str, parquet: Any, start: int, stop: int, names: list[str]) -
 
 def _rows(batch: Any, columns: Columns) -> Rows:
     """A batch as rows."""
-    text, rejected = _text(plain(batch.column(columns.text)))
+    text, rejected = _text(plain(batch.column(columns.text)), columns.most_bytes)
     table = columns.name_table(
         text=text,
         id=as_string(batch.column(columns.id)) if columns.id else None,
@@ -78,15 +78,20 @@ def _rows(batch: Any, columns: Columns) -> Rows:
     return Rows(table, rejected)
 
 
-def _text(array: Any) -> tuple[Any, dict[int, str]]:
+def _text(array: Any, most_bytes: int) -> tuple[Any, dict[int, str]]:
     """Strings or bytes as a large_string array, null where the row is rejected, and the reasons."""
     raw = array.cast(pa.large_binary())
     rejected: dict[int, str] = {}
+    long = pc.fill_null(pc.greater(pc.binary_length(raw), most_bytes), False)
+    if pc.any(long).as_py():
+        raw = pc.if_else(long, pa.scalar(None, pa.large_binary()), raw)
+        reason = f"text longer than {most_bytes} bytes"
+        rejected = dict.fromkeys(pc.indices_nonzero(long).to_pylist(), reason)
     try:
         text = raw.cast(pa.large_string())  # this cast validates
     except pa.ArrowInvalid:
         values = [_decoded(value) for value in raw.to_pylist()]
-        rejected = {offset: NOT_UTF8 for offset, value in enumerate(values) if value is _INVALID}
+        rejected |= {offset: NOT_UTF8 for offset, value in enumerate(values) if value is _INVALID}
         text = pa.array((None if value is _INVALID else value for value in values), pa.large_string())
     blank = pc.fill_null(pc.equal(pc.binary_length(pc.utf8_ltrim_whitespace(text)), 0), True)
     if pc.any(blank).as_py():

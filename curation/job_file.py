@@ -151,7 +151,9 @@ def parse_job(tree: dict[str, Any], where: str) -> Job:
 
 def _fault(item: Any) -> str:
     """One pydantic fault as a sentence that names the key."""
-    location = [part for part in item["loc"] if not _is_type_tag(part)]
+    *before, last = item["loc"] or ("job",)
+    named = item["type"] in {"extra_forbidden", "missing"}  # then the last part is a key, whatever it looks like
+    location = [part for part in before if not _is_type_tag(part)] + [last] * (named or not _is_type_tag(last))
     key = ".".join(map(str, location)) or "job"
     if item["type"] == "extra_forbidden":
         known = _keys_beside(location)

@@ -139,7 +139,7 @@ def _resolve(pattern: str, key: str) -> list[tuple[str, str, int, str]]:
             if not matched:
                 raise JobError(_no_match(place, pattern))
             inside = [file for info in matched for file in _files_of(place.filesystem, info)]
-    except UnicodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         name = os.fsencode(error.object) if isinstance(error.object, str) else error.object
         raise JobError(f"{key}: {pattern!r}: the name {name!r} is not in UTF-8: rename it") from error
     except (JobError, ValueError) as error:  # ValueError: a NUL in the path

@@ -1,8 +1,8 @@
 """What the footer of a Parquet file tells: whether its columns can serve, how many rows it has, where to cut it.
 
 No data is read. Sizes are the uncompressed bytes of the text column's pages. A split is a run of whole row groups;
-a row group of more than twice a split's size is cut into ranges of rows that share a read group, as the pages of a
-row group can only be read in order.
+a row group of more than twice a split's size, or of more than `MOST_ROWS` rows, is cut into ranges of rows that share
+a read group, as the pages of a row group can only be read in order.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from curation.errors import InputError, JobError
 from curation.sources.blocks import unreadable
 from curation.sources.columns import becomes_text, plain_type
 from curation.sources.find import open_input
+from curation.sources.rows import MOST_ROWS
 from curation.sources.vectors import holds_vectors
 
 #: Bytes of a column chunk a request to the storage.
 _BUFFER = 8 << 20
+#: Rows of a row group; a footer that tells of more lies.
+_MOST_GROUP_ROWS = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,23 @@ def open_parquet(path: str) -> Iterator[Any]:
         try:
             parquet = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: not a Parquet file, or cut off or corrupt ({_first_line(error)}): get a whole copy"
-            ) from error
-        yield parquet
+            raise _corrupt(path, str(error).partition("\n")[0]) from error
+        try:
+            yield parquet
+        except UnicodeDecodeError as error:  # names in the footer are decoded when they are looked at
+            raise _corrupt(path, "a name in its footer is not in UTF-8") from error
+
+
+def _corrupt(path: str, why: str) -> InputError:
+    return InputError(f"{path}: not a Parquet file, or cut off or corrupt ({why}): get a whole copy")
+
+
+def check_footer(path: str, metadata: Any) -> None:
+    """Raises InputError where the numbers of a footer can't be true."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = [group.num_rows for group in groups]
+    if any(not 0 <= count <= _MOST_GROUP_ROWS for count in rows) or sum(rows) != metadata.num_rows:
+        raise _corrupt(path, f"its footer tells of {metadata.num_rows} rows, and of {rows[:3]} in its row groups")
 
 
 def check_columns(
@@ -126,10 +142,10 @@ def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:
     for number in range(metadata.num_row_groups):
         rows = metadata.row_group(number).num_rows
         size = projected_bytes(metadata, number, [column])
-        if run_bytes + size > split_bytes:
+        if run_bytes + size > split_bytes or run_rows + rows > MOST_ROWS:
             end_run(number)
-        if size > 2 * split_bytes and rows > 1:
-            pieces = min(rows, -(-size // split_bytes))
+        if (size > 2 * split_bytes and rows > 1) or rows > MOST_ROWS:
+            pieces = min(rows, max(-(-size // split_bytes), -(-rows // MOST_ROWS)))
             bounds = [first_row + rows * piece // pieces for piece in range(pieces + 1)]
             cuts.extend(Cut(a, b - a, number, number + 1, group) for a, b in pairwise(bounds))
             group += 1
@@ -170,7 +186,3 @@ def _type_of(path: str, schema: Any, column: str, key: str) -> Any:
 def _holds_text(type_: Any) -> bool:
     string = pt.is_string(type_) or pt.is_large_string(type_)
     return bool(string or pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_null(type_))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

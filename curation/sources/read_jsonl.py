@@ -139,7 +139,8 @@ def _parse(lines: bytes | None, columns: Columns) -> Rows:
         else [_object(line, columns) for line in lines.split(b"\n") if line and not line.isspace()]
     )
     rejected = {offset: row for offset, row in enumerate(found) if isinstance(row, str)}
-    rows: list[dict[str, Any]] = [{} if isinstance(row, str) else row for row in found]
+    nothing: dict[str, Any] = {}
+    rows = [nothing if isinstance(row, str) else row for row in found]
     texts = [row.get(columns.text) for row in rows]
     for offset, text in enumerate(texts):
         if type(text) is not str or not text or text.isspace():
@@ -176,7 +177,7 @@ def _second_look(line: bytes, text_column: str) -> dict[str, Any] | str:
     A byte order mark stands inside a file where several were joined to one.
     """
     try:
-        source = line.decode("utf-8-sig")
+        source = line.decode().lstrip("\ufeff \t\r")
         row = json.loads(source, parse_constant=_refuse)
         if type(row) is not dict:
             return NOT_OBJECT

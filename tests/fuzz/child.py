@@ -1,7 +1,7 @@
 """A process that reads input files for the fuzzers, so that a crash of pyarrow's C++ is seen as one.
 
-Reads lines of JSON from stdin: path, split_bytes, truncated, text (its column), most_bytes. Answers each with a line:
-what the reader gave, or which of our errors. Anything else is a finding. Its memory is limited, so that eating it is one too.
+Reads lines of JSON from stdin, the arguments of `read_all`. Answers each with a line: what the reader gave, or which
+of our errors. Anything else is a finding. Its memory is limited, so that eating it is one too.
 """
 
 from __future__ import annotations

@@ -49,13 +49,30 @@ def _good(draw) -> tuple[bytes, str]:
 
 _BAD = st.sampled_from(
     [
-        *(b"{", b"}", b"[]", b"null", b'"text"', b"5", b"\0", b"\xff\xfe", b'{"text": "\xed\xa0\x80"}', b'{"text": null}'),
-        *(b'{"text": ""}', b'{"text": " \\n\\u2028"}', b'{"text": 7}', b'{"text": ["a"]}', b'{"txt": "a"}', b'{"text": "a"'),
-        *(b'{"text": "\\ud800"}', b'{"text": "a"} {"text": "b"}', b'{"text": "a", "n": NaN}', b'{"text": "a", "n": 1e999}'),
-        *(b'{"text": "a\0b"}', b'{"text": "\\x"}', b"\xef\xbb\xbf\xef\xbb\xbf{}", b'{"text": "' + b"x" * 3000 + b'"}'),
-        *(b'{"text": "a", "z": ' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"text": "a", "n": ' + b"9" * 500 + b"}", b"{'text': 1}"),
+        *(
+            b"{",
+            b"}",
+            b"[]",
+            b"null",
+            b'"text"',
+            b"5",
+            b"\0",
+            b"\xff\xfe",
+            b"{'text': 1}",
+            b"\xef\xbb\xbf\xef\xbb\xbf{}",
+        ),
+        *(b'{"text": null}', b'{"text": ""}', b'{"text": " \\n\\u2028"}', b'{"text": 7}', b'{"text": ["a"]}'),
+        *(b'{"txt": "a"}', b'{"text": "a"', b'{"text": "\\ud800"}', b'{"text": "\xed\xa0\x80"}', b'{"text": "\\x"}'),
+        *(
+            b'{"text": "a"} {"text": "b"}',
+            b'{"text": "a", "n": NaN}',
+            b'{"text": "a", "n": 1e999}',
+            b'{"text": "a\0b"}',
+        ),
+        *(b'{"text": "a", "n": ' + b"9" * 500 + b"}", b'{"text": "' + b"x" * 3000 + b'"}'),
+        b'{"text": "a", "z": ' + b"[" * 5000 + b"]" * 5000 + b"}",
     ]
-)  # fmt: skip
+)
 _LINES = st.lists(st.one_of(_good(), _good(), _BAD.map(lambda line: (line, None))), max_size=25)
 _FORMATS = st.sampled_from(["jsonl", "jsonl.gz", "jsonl.zst"])
 
@@ -74,8 +91,8 @@ def whole_files(folder, reader, lines, newline, format, members, split_bytes, bl
     assert all(reason for reason in found["rejected"].values())
 
 
-@given(lines=st.lists(_good(), min_size=1, max_size=40), format=_FORMATS, operations=OPERATIONS, truncated=st.booleans(),
-       split_bytes=st.integers(1, 3000))  # fmt: skip
+@given(lines=st.lists(_good(), min_size=1, max_size=40), format=_FORMATS, operations=OPERATIONS,
+       truncated=st.booleans(), split_bytes=st.integers(1, 3000))  # fmt: skip
 @RELAXED
 def damaged_files(folder, reader, lines, format, operations, truncated, split_bytes):
     whole = b"".join(line + b"\n" for line, _ in lines)
@@ -85,7 +102,8 @@ def damaged_files(folder, reader, lines, format, operations, truncated, split_by
     found = reader(path, truncated=truncated, split_bytes=split_bytes)
     if "error" in found:
         assert path.name in found["error"]
-        assert format != "jsonl" and not truncated, "an uncompressed file can always be read, and the rest of a damaged"
+        assert format != "jsonl", "its lines can be read, whatever is in them"
+        assert not truncated, "the lines before the damage can be read"
     elif format == "jsonl":
         here = raw.split(b"\n")
         untouched = [text for line, text in lines if line in here]

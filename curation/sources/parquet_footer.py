@@ -8,7 +8,7 @@ a read group, as the pages of a row group can only be read in order.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,6 +30,8 @@ from curation.sources.vectors import holds_vectors
 _BUFFER = 8 << 20
 #: Rows of a row group; a footer that tells of more lies.
 _MOST_GROUP_ROWS = 1 << 31
+#: Splits of a row group, whatever size the footer gives it.
+_MOST_PIECES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ class Cut:
 
 
 @contextmanager
-def open_parquet(path: str) -> Iterator[Any]:
+def open_parquet(path: str, metadata: Any = None, dictionaries: Sequence[str] = ()) -> Iterator[Any]:
     """A `pyarrow.parquet.ParquetFile` that reads pages one by one.
+
+    Args:
+        path: the file.
+        metadata: its footer, if that is known already.
+        dictionaries: columns of strings to be read as dictionary arrays.
 
     Raises:
         InputError: the file can't be read, or is no Parquet file.
@@ -59,7 +66,14 @@ def open_parquet(path: str) -> Iterator[Any]:
         raise unreadable(path, error) from error
     with file:
         try:
-            parquet = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+            parquet = pq.ParquetFile(
+                file,
+                metadata=metadata,
+                read_dictionary=list(dictionaries),
+                buffer_size=_BUFFER,
+                pre_buffer=False,
+                page_checksum_verification=True,
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _corrupt(path, str(error).partition("\n")[0]) from error
         try:
@@ -145,7 +159,7 @@ def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:
         if run_bytes + size > split_bytes or run_rows + rows > MOST_ROWS:
             end_run(number)
         if (size > 2 * split_bytes and rows > 1) or rows > MOST_ROWS:
-            pieces = min(rows, max(-(-size // split_bytes), -(-rows // MOST_ROWS)))
+            pieces = min(rows, max(-(-size // split_bytes), -(-rows // MOST_ROWS)), _MOST_PIECES)
             bounds = [first_row + rows * piece // pieces for piece in range(pieces + 1)]
             cuts.extend(Cut(a, b - a, number, number + 1, group) for a, b in pairwise(bounds))
             group += 1

@@ -27,7 +27,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from curation.config import Source
 from curation.errors import InputError, JobError
-from curation.sources.globbing import glob, is_hidden, is_magic, names_below
+from curation.sources.globbing import everything_below, glob, is_hidden, is_magic, names_below
 
 #: Suffix of a file's name, in lower case, to format.
 FORMATS = {".parquet": "parquet", ".pq": "parquet"} | {
@@ -170,7 +170,7 @@ def _files_of(filesystem: Any, info: Any) -> Iterator[Any]:
     if info.type == FileType.File:
         yield info
     elif info.type == FileType.Directory:
-        for file in filesystem.get_file_info(FileSelector(info.path, recursive=True)):
+        for file in everything_below(filesystem, info.path):
             if file.type == FileType.File and not any(map(is_hidden, names_below(file.path, info.path))):
                 yield file
 

@@ -7,10 +7,11 @@ Folders are listed level by level, so that on an object store only what can matc
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pyarrow.fs import FileSelector, FileType
+from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 
 def glob(filesystem: Any, pattern: str) -> list[Any]:
@@ -37,13 +38,36 @@ def glob(filesystem: Any, pattern: str) -> list[Any]:
         matched = [
             info
             for folder in folders
-            for info in filesystem.get_file_info(FileSelector(folder, recursive=deep, allow_not_found=True))
+            for info in (everything_below(filesystem, folder) if deep else _entries(filesystem, folder))
             if _fits(names_below(info.path, folder), wanted)
         ]
         if deep:
             break
         folders = [info.path for info in matched if info.type == FileType.Directory]
     return matched
+
+
+def everything_below(filesystem: Any, folder: str) -> list[Any]:
+    """The `FileInfo` of every file and folder below a folder; symbolic links are followed, but not in circles.
+
+    Raises:
+        OSError: a folder can't be listed.
+    """
+    if not isinstance(filesystem, LocalFileSystem):
+        return list(filesystem.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True)))
+    found: list[Any] = []
+    left: list[tuple[str, tuple[str, ...]]] = [(folder, (os.path.realpath(folder),))]
+    while left:
+        here, above = left.pop()
+        for info in _entries(filesystem, here):
+            found.append(info)
+            if info.type == FileType.Directory and (real := os.path.realpath(info.path)) not in above:
+                left.append((info.path, (*above, real)))
+    return found
+
+
+def _entries(filesystem: Any, folder: str) -> list[Any]:
+    return list(filesystem.get_file_info(FileSelector(folder, allow_not_found=True)))
 
 
 def names_below(path: str, folder: str) -> list[str]:

@@ -36,7 +36,8 @@ def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterat
     wanted = (columns.text, columns.id, *columns.keep, *columns.numbers, columns.vector)
     names = list(dict.fromkeys(name for name in wanted if name is not None))
     with open_parquet(path) as parquet:
-        missing = [name for name in names if name not in parquet.schema_arrow.names]
+        there = set(parquet.schema_arrow.names)
+        missing = [name for name in names if name not in there]
         if missing:
             raise InputError(f"{path}: there is no column {missing[0]!r} any more: start a new run_dir")
         batches = _batches(path, parquet, splits[0].start, splits[-1].stop, names)

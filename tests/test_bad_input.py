@@ -148,7 +148,7 @@ def encrypted_parquet(folder):
 
 
 def encrypted_column(folder):
-    """pyarrow ends the process over such a file, by an error that its C++ does not catch."""
+    """Pyarrow ends the process over such a file, by an error that its C++ does not catch."""
     pq.write_table(pa.table({"text": GOOD}), folder / "a.parquet")
     _encrypt(folder / "b.parquet", plaintext_footer=True)
     pq.write_table(pa.table({"text": GOOD[::-1]}), folder / "c.parquet")

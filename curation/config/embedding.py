@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from curation.config.section import Count, Section
+from curation.config.section import Section
 
 
 class Embedding(Section):

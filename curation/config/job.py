@@ -104,7 +104,7 @@ class Resources(Section):
 class Job(Section):
     """A job file."""
 
-    run_dir: Annotated[str, Field(min_length=1)]
+    run_dir: Annotated[str, Field(min_length=1, pattern=PRINTABLE)]
     """Folder of the run: every table, the shards and the report. A local path or s3://, gs://."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""

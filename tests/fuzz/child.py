@@ -7,6 +7,7 @@ of our errors. Anything else is a finding. Its memory is limited, so that eating
 from __future__ import annotations
 
 import json
+import os
 import resource
 import select
 import subprocess
@@ -18,6 +19,8 @@ from typing import Any
 
 #: Seconds for one file, and bytes of address space for the process.
 MOST_SECONDS, MOST_MEMORY = 30, 8 << 30
+#: As `curation.stages.workers.RETRIES`, which would import more than a child needs.
+RETRIES = 3
 
 
 def read_all(path: str, text: str, split_bytes: int, truncated: bool, most_bytes: int) -> dict[str, Any]:
@@ -50,23 +53,21 @@ def read_all(path: str, text: str, split_bytes: int, truncated: bool, most_bytes
 
 
 class Reader:
-    """Reads files in a child that is started again after it died."""
+    """Reads files in a child that is started again after it died, as Ray does with a task."""
 
     def __init__(self) -> None:
         self._child: Any = None
+        self._tasks = 0
+        self.deaths = 0
 
     def __call__(self, path: Path, text: str = "text", truncated: bool = False, **options: int) -> dict[str, Any]:
         """What `read_all` gives, or {"error": message} for one of our errors.
 
+        pyarrow ends the process over some damaged footers. Then the next attempts must end in an error, too.
+
         Raises:
-            AssertionError: the reader crashed, hung or raised something else.
+            AssertionError: the reader hung, raised something else, or died again and again.
         """
-        if self._child is None:
-            command = [sys.executable, "-m", "tests.fuzz.child"]
-            self._child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-            assert self._child.stdout.readline() == "ready\n"
         request = {
             "path": str(path),
             "text": text,
@@ -74,20 +75,37 @@ class Reader:
             "split_bytes": 1 << 16,
             "most_bytes": 1 << 20,
         }
-        self._child.stdin.write(json.dumps(request | options) + "\n")
+        self._tasks += 1
+        line = json.dumps({"task": f"fuzz-{os.getpid()}-{self._tasks}", "request": request | options}) + "\n"
+        said = ""
+        for _ in range(1 + RETRIES):
+            answer, said = self._ask(line)
+            if answer is not None:
+                assert "crash" not in answer, answer["crash"]
+                return answer
+            assert "parquet::" in said, said
+            self.deaths += 1
+        raise AssertionError(f"died {1 + RETRIES} times: {said}")
+
+    def _ask(self, line: str) -> tuple[dict[str, Any] | None, str]:
+        """The child's answer; None and its last words if it died."""
+        if self._child is None:
+            command = [sys.executable, "-m", "tests.fuzz.child"]
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            assert self._child.stdout.readline() == "ready\n"
+        self._child.stdin.write(line)
         self._child.stdin.flush()
         if not select.select([self._child.stdout], [], [], MOST_SECONDS)[0]:
             self.close()
             raise AssertionError(f"hangs: nothing for {MOST_SECONDS} s")
-        line = self._child.stdout.readline()
-        if not line:
-            said = self._child.stderr.read()[-500:]
-            status = self._child.wait()
-            self.close()
-            raise AssertionError(f"the process died, status {status}: {said}")
-        answer: dict[str, Any] = json.loads(line)
-        assert "crash" not in answer, answer["crash"]
-        return answer
+        answered = self._child.stdout.readline()
+        if answered:
+            return json.loads(answered), ""
+        said = f"status {self._child.wait()}: {self._child.stderr.read()[-500:]}"
+        self.close()
+        return None, said
 
     def close(self) -> None:
         """Ends the child."""
@@ -99,14 +117,18 @@ class Reader:
 
 def main() -> None:
     from curation.errors import CurationError
+    from curation.stages.deaths import noting_files
 
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print("ready", flush=True)
     for line in sys.stdin:
+        asked = json.loads(line)
         answer: dict[str, Any]
         try:
-            answer = read_all(**json.loads(line))
+            with noting_files(asked["task"]) as note:
+                note(asked["request"]["path"])
+                answer = read_all(**asked["request"])
         except CurationError as error:
             answer = {"error": str(error)}
         except BaseException:  # noqa: BLE001  (that is what is looked for)

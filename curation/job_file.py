@@ -1,8 +1,13 @@
-"""Reads the job file: YAML, overrides from the command line, and messages that name the key at fault."""
+"""Reads the job file: YAML, overrides from the command line, and messages that name the key at fault.
+
+A job file may come from someone else, so nothing in it can run code, unfold into gigabytes or keep the parser busy
+for minutes: it is at most 1 MiB of plain YAML, without aliases, merge keys and tags of its own.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 import typing
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,17 @@ from curation.config.plan import METHODS
 from curation.config.section import Section
 from curation.errors import JobError
 from curation.uris import redacted
+
+#: PyYAML takes some 5 seconds for so much.
+MAX_BYTES = 1 << 20
+#: Characters of a number: Python refuses to print longer ones, some only when a message is to name them.
+MAX_NUMBER = 100
+#: Faults that are named at once.
+MAX_FAULTS = 20
+
+_MERGE = "tag:yaml.org,2002:merge"
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 #: Overrides of this key set all that the method stands for, whatever the file says.
 METHOD_KEY = "sampling.method="
@@ -30,11 +46,7 @@ def load_job(path: str, overrides: list[str] | None = None) -> Job:
     Raises:
         JobError: the file or an override can't be read, or a key or value is wrong; every fault is named.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise JobError(f"{path}: can't read the job file: {getattr(error, 'strerror', None) or error}") from error
-    tree = parse_yaml(text, path)
+    tree = parse_yaml(_read(path), path)
     if not isinstance(tree, dict):
         raise JobError(f"{path}: a job file is a mapping of keys to values, and this is not; see `curation schema`")
     for override in sorted(overrides or [], key=lambda one: not one.startswith(METHOD_KEY)):  # it sets other keys
@@ -42,16 +54,33 @@ def load_job(path: str, overrides: list[str] | None = None) -> Job:
     return parse_job(tree, path)
 
 
+def _read(path: str) -> str:
+    """The text of the job file, of which no more is read than one may hold: it may be a device or a pipe."""
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        text = raw.decode()
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
+        raise JobError(f"{path}: can't read the job file: {getattr(error, 'strerror', None) or error}") from error
+    if len(raw) > MAX_BYTES:
+        raise JobError(
+            f"{path}: a job file has at most {MAX_BYTES:,} bytes, and this has more: name folders or globs instead of "
+            "thousands of files"
+        )
+    return text
+
+
 def parse_yaml(text: str, where: str) -> Any:
-    """YAML to Python values; refuses aliases (a short file can unfold into gigabytes) and doubled keys."""
+    """YAML to Python values; refuses aliases (a short file can unfold into gigabytes), merge and doubled keys."""
     try:
         return yaml.load(text, Loader=_Loader)
     except RecursionError as error:
         raise JobError(f"{where}: nested too deeply") from error
     except yaml.YAMLError as error:
         raise JobError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValueError as error:  # e.g. a date like 2024-99-99
-        raise JobError(f"{where}: not valid YAML: {error}") from error
+    # PyYAML's constructors trip like this over what doesn't fit its tag: 2024-99-99, !!bool x, !!int ''
+    except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        raise JobError(f"{where}: not valid YAML: {error or type(error).__name__}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -61,11 +90,22 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError(f"aliases (*name) are not allowed, line {mark.line + 1}")
         return super().compose_node(parent, index)
 
+    def construct_scalar(self, node: Any) -> Any:
+        value = super().construct_scalar(node)
+        line = node.start_mark.line + 1
+        if _SURROGATE.search(value):
+            raise yaml.YAMLError(f"half of a surrogate pair is no character, line {line}")
+        if node.tag in _NUMBERS and len(value) > MAX_NUMBER:
+            raise yaml.YAMLError(f"a number of more than {MAX_NUMBER} characters, line {line}")
+        return value
+
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.YAMLError(f"a key must be a word, line {key.start_mark.line + 1}")
+            if key.tag == _MERGE:
+                raise yaml.YAMLError(f"merge keys (<<) are not allowed, line {key.start_mark.line + 1}")
             if key.value in seen:
                 raise yaml.YAMLError(f"the key {key.value!r} stands twice, line {key.start_mark.line + 1}")
             seen.add(key.value)
@@ -101,16 +141,20 @@ def parse_job(tree: dict[str, Any], where: str) -> Job:
     try:
         return Job.model_validate(tree)
     except ValidationError as error:
+        items = error.errors()
         faults: dict[str, str] = {}
-        for item in error.errors():  # a union says what each of its branches would have liked: the first will do
+        for item in items[:MAX_FAULTS]:  # a union says what each of its branches would have liked: the first will do
             fault = _fault(item)
             faults.setdefault(fault.partition(":")[0], fault)
-        raise JobError("\n".join(f"{where}: {fault}" for fault in faults.values())) from error
+        more = [f"and {len(items) - MAX_FAULTS} faults more"] if len(items) > MAX_FAULTS else []
+        raise JobError("\n".join(f"{where}: {fault}" for fault in [*faults.values(), *more])) from error
 
 
 def _fault(item: Any) -> str:
     """One pydantic fault as a sentence that names the key."""
-    location = [part for part in item["loc"] if not _is_type_tag(part)]
+    *before, last = item["loc"] or ("job",)
+    named = item["type"] in {"extra_forbidden", "missing"}  # then the last part is a key, whatever it looks like
+    location = [part for part in before if not _is_type_tag(part)] + [last] * (named or not _is_type_tag(last))
     key = ".".join(map(str, location)) or "job"
     if item["type"] == "extra_forbidden":
         known = _keys_beside(location)

@@ -4,6 +4,7 @@ a good row.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 import pytest
 
 from curation.cli import main
@@ -140,6 +142,62 @@ def corrupt_parquet_page(folder):
     return job_text(folder, path="a.parquet")
 
 
+def encrypted_parquet(folder):
+    _encrypt(folder / "a.parquet", plaintext_footer=False)
+    return job_text(folder, path="a.parquet")
+
+
+def encrypted_column(folder):
+    """Pyarrow ends the process over such a file, by an error that its C++ does not catch."""
+    pq.write_table(pa.table({"text": GOOD}), folder / "a.parquet")
+    _encrypt(folder / "b.parquet", plaintext_footer=True)
+    pq.write_table(pa.table({"text": GOOD[::-1]}), folder / "c.parquet")
+    return job_text(folder, path="*.parquet")
+
+
+class _Keys(encryption.KmsClient):
+    def __init__(self, configuration):
+        super().__init__()
+
+    def wrap_key(self, key, name):
+        return base64.b64encode(key)
+
+
+def _encrypt(path, plaintext_footer):
+    table = pa.table({"text": GOOD})
+    wanted = encryption.EncryptionConfiguration(
+        "footer", column_keys={"k": ["text"]}, plaintext_footer=plaintext_footer
+    )
+    factory = encryption.CryptoFactory(_Keys)
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), wanted)
+    with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+
+
+def endless_line(folder):
+    write_lines(folder, [*good_lines(), '{"text": "' + "x" * 5000 + '"}'])
+    return job_text(folder, "rows: {max_document_bytes: 4000}")
+
+
+def pipe(folder):
+    os.mkfifo(folder / "a.jsonl")
+    return job_text(folder)
+
+
+def device(folder):
+    (folder / "a.jsonl").symlink_to("/dev/zero")
+    return job_text(folder)
+
+
+def run_dir_with_nul(folder):
+    write_lines(folder, good_lines())
+    return job_text(folder).replace(f"{folder}/run", '"a\\0b"')
+
+
+def domain_that_paints(folder):
+    return job_text(folder).replace("domain: a", 'domain: "\\e[31mred"')
+
+
 def truncated_gzip(folder):
     packed = gzip.compress("\n".join(good_lines()).encode())
     (folder / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
@@ -223,6 +281,13 @@ STOPS = [
     (empty_parquet, 1, "a.parquet"),
     (truncated_parquet, 1, "a.parquet"),
     (corrupt_parquet_page, 1, "a.parquet"),
+    (encrypted_parquet, 1, "a.parquet"),
+    (encrypted_column, 1, "b.parquet: the process that opened it died"),
+    (endless_line, 1, "row 60: line longer than 4000 bytes"),
+    (pipe, 2, "a.jsonl: not a regular file"),
+    (device, 2, "a.jsonl: not a regular file"),
+    (run_dir_with_nul, 2, "run_dir"),
+    (domain_that_paints, 2, "sources.0.domain"),
     (truncated_gzip, 1, "allow_truncated"),
     (corrupt_zstd, 1, "a.jsonl.zst"),
     (not_gzip, 1, "a.jsonl.gz"),
@@ -288,6 +353,12 @@ BAD_ROWS = {
     "lone surrogate": ('{"text": "\\ud800 x"}', None),
     "cut off": ('{"text": "abc', "malformed JSON"),
     "NUL bytes": (b"\x00\x00\x00", "malformed JSON"),
+    "a NUL in a string": (b'{"text": "a\x00b"}', "malformed JSON"),
+    "UTF-16": ('{"text": "a"}'.encode("utf-16-le"), None),
+    "a bomb of brackets": ('{"text": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}", "malformed JSON"),
+    "a number of 100,000 digits": ('{"text": "a", "n": ' + "9" * 100_000 + "}", "malformed JSON"),
+    "a number beyond float64": ('{"text": "a", "n": 1e999}', "malformed JSON"),
+    "too long": ('{"text": "' + "x" * 300_000 + '"}', "line longer than 250000 bytes"),
 }
 
 
@@ -298,7 +369,15 @@ def test_a_bad_row_is_recorded_and_no_good_row_is_lost(tmp_path):
         lines.insert(4 * index + 2, line)
         expected[4 * index + 2] = reason
     write_lines(tmp_path, lines)
-    assert run(tmp_path, job_text(tmp_path, "rows: {max_rejected: 0.5}\nsplit_bytes: 3000\n" + EVERY_DOCUMENT)) == 0
+    assert (
+        run(
+            tmp_path,
+            job_text(
+                tmp_path, "rows: {max_rejected: 0.5, max_document_bytes: 250_000}\nsplit_bytes: 3000\n" + EVERY_DOCUMENT
+            ),
+        )
+        == 0
+    )
     store = Store.open(str(tmp_path / "run"))
     rejected = [row for name in store.list("rejected") for row in store.read_table(name).to_pylist()]
     assert {row["row"] for row in rejected} == set(expected)
@@ -307,6 +386,30 @@ def test_a_bad_row_is_recorded_and_no_good_row_is_lost(tmp_path):
         assert expected[row["row"]] in (None, row["reason"])
         assert row["doc_id"] == row["row"]
     assert drawn_texts(tmp_path) == set(GOOD)
+
+
+def test_odd_text_comes_out_as_it_went_in(tmp_path):
+    texts = [
+        "nul \0 inside",
+        "\u2028 and \u2029",
+        "next\x85line",
+        "\ufeffmark",
+        "\x1b[31mred",
+        "\U0010ffff",
+        "e\u0301 é",
+        "\r\n",
+    ]
+    texts = [f"{number} {text} end" for number, text in enumerate(texts)]
+    marked = [
+        b"\xef\xbb\xbf" + json.dumps({"text": text}, ensure_ascii=bool(i % 2)).encode() for i, text in enumerate(texts)
+    ]
+    twice = [
+        b'{"text": "first", "text": "second of a key"}',
+        b'{"text": "beside it", "x": "\\ud800", "y": {"\\ud800": 1}}',
+    ]
+    write_lines(tmp_path, [*marked, *twice])
+    assert run(tmp_path, job_text(tmp_path, EVERY_DOCUMENT)) == 0
+    assert drawn_texts(tmp_path) == {*texts, "second of a key", "beside it"}
 
 
 def drawn_texts(folder):

@@ -74,6 +74,19 @@ def test_the_schema_describes_every_key():
         ("", "a mapping of keys"),
         ("a: &x [1]\nb: *x", "aliases"),
         ("d: 2024-99-99", "not valid YAML"),
+        ("a: !!bool x", "not valid YAML"),
+        ("a: !!int ''", "not valid YAML"),
+        ("a: !!timestamp x", "not valid YAML"),
+        ('a: "\\UFFFFFFFF"', "not valid YAML"),
+        ("seed: " + "59:" * 2000 + "59.5", "a number of more than 100 characters, line 1"),
+        ("seed: 0x" + "f" * 10_000, "a number of more than 100 characters"),
+        ('a: "\\ud800"', "half of a surrogate pair"),
+        (BASE + "<<: {seed: 3}", "merge keys"),
+        (BASE + "ru[n: 3", "ru[n: unknown key"),
+        (BASE + "str: 3", "str: unknown key"),
+        (BASE + "resources: {gpus_per_actor: .inf}", "resources.gpus_per_actor: input should be a finite number"),
+        (BASE + "tokens: {bytes_per_token: 1.0e-300}", "tokens.bytes_per_token"),
+        (BASE + "clustering: {clusters: 1" + "0" * 60 + "}", "clustering.clusters"),
         ("x: " + "[" * 5000, "nested too deeply"),
         ("run_dir: !!python/object/apply:os.system [ls]", "not valid YAML"),
     ],
@@ -85,6 +98,26 @@ def test_a_fault_names_its_key(tmp_path, text, said):
 def test_all_faults_are_named_at_once(tmp_path):
     message = fault(tmp_path, BASE + "sampling: {clp: 1}\nembedding: {max_tokens: 0}")
     assert len(message.splitlines()) == 2
+
+
+def test_a_file_that_is_too_large_is_not_parsed(tmp_path):
+    assert "at most 1,048,576 bytes" in fault(tmp_path, "x: [" + "1," * 600_000 + "]")
+    with pytest.raises(JobError, match="at most 1,048,576 bytes"):
+        load_job("/dev/zero")
+
+
+def test_thousands_of_faults_are_not_all_named(tmp_path):
+    message = fault(tmp_path, BASE + "".join(f"k{i}: 1\n" for i in range(3000)))
+    assert len(message.splitlines()) == 21
+    assert message.endswith("and 2980 faults more")
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfea\0", b"run_dir: \xe9", b"\0" * 50])
+def test_a_file_in_another_encoding_is_named(tmp_path, raw):
+    path = tmp_path / "job.yaml"
+    path.write_bytes(raw)
+    with pytest.raises(JobError, match=r"job\.yaml: (can't read the job file|not valid YAML)"):
+        load_job(str(path))
 
 
 def test_overrides(tmp_path):

@@ -20,7 +20,7 @@ class Clustering(Section):
     clusters, grouped into so many groups that people can read."""
     restarts: Annotated[int, Field(ge=1, le=100)] = 1
     """Fits from different first centroids; the best one is kept."""
-    max_iterations: Count = 300
+    max_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 300
     """Most K-Means iterations."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4
     """Stop when an iteration lowers the inertia by less than this share of it."""

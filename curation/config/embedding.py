@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from curation.config.section import Count, Section
+from curation.config.section import Section
 
 
 class Embedding(Section):
@@ -17,12 +17,12 @@ class Embedding(Section):
 
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     """A sentence-transformers model by hub name or local folder, or `lexical` (hashed TF-IDF and SVD; no GPU)."""
-    max_tokens: Count = 256
+    max_tokens: Annotated[int, Field(ge=1, le=2**20)] = 256
     """Tokens that the encoder reads at a time. `lexical` reads 8 characters a token."""
     long_documents: Literal["truncate", "mean_of_chunks"] = "truncate"
     """`truncate`: of a document longer than `max_tokens` only the beginning is read. `mean_of_chunks`: it is cut into
     chunks of `max_tokens`, and its vector is the mean of theirs; for `lexical` just a longer beginning."""
-    max_chunks: Count = 16
+    max_chunks: Annotated[int, Field(ge=1, le=2**20)] = 16
     """Most chunks of a document that `mean_of_chunks` reads; the rest of the text is left out."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the forward pass. `auto`: bfloat16 where the hardware computes in it, else float32."""

@@ -15,14 +15,14 @@ from pydantic import Field, model_validator
 from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
-from curation.config.section import Count, Positive, Section
+from curation.config.section import PRINTABLE, Count, Positive, Section
 from curation.uris import NO_CREDENTIALS, has_credentials, texts_in
 
 
 class Source(Section):
     """Files of one domain."""
 
-    domain: Annotated[str, Field(min_length=1, max_length=200)]
+    domain: Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
     """Name of the domain that these documents belong to. Several sources may share one."""
     path: str | Annotated[list[str], Field(min_length=1)]
     """A file, a folder, a glob, or a list of these; local or s3://, gs://. Parquet, JSONL, JSONL.gz, JSONL.zst."""
@@ -52,6 +52,10 @@ class Source(Section):
 class Rows(Section):
     """What happens to rows that can't be used."""
 
+    max_document_bytes: Annotated[int, Field(ge=1, le=2**29)] = 134_217_728
+    """Largest document, in bytes: the line of a JSONL file as it stands there, the text of a Parquet row. A larger one
+    is a bad row. Reading takes several times as much memory."""
+
     on_bad: Literal["reject", "fail"] = "reject"
     """`reject`: a bad row is recorded in the `rejected` table and left out. `fail`: the first one ends the run."""
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.001
@@ -63,7 +67,7 @@ class Rows(Section):
 class Tokens(Section):
     """How tokens are counted."""
 
-    bytes_per_token: Positive = 4.0
+    bytes_per_token: Annotated[float, Field(ge=0.25, le=1e6)] = 4.0
     """UTF-8 bytes of text a token; a document of b bytes counts as max(1, round(b / bytes_per_token)) tokens."""
 
 
@@ -88,7 +92,7 @@ class Resources(Section):
 
     embedding_actors: Count | Literal["auto"] = "auto"
     """Encoder actors. `auto`: one a GPU; without GPUs one for 8 CPUs of a node (`lexical`: one a CPU)."""
-    gpus_per_actor: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
+    gpus_per_actor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
     """GPUs of an encoder or K-Means actor. `auto`: 1 where there are GPUs, else 0."""
     clustering_actors: Count | Literal["auto"] = "auto"
     """K-Means actors. `auto`: one a GPU; without GPUs one a CPU, up to 16. More than fit are not started."""
@@ -101,7 +105,7 @@ class Resources(Section):
 class Job(Section):
     """A job file."""
 
-    run_dir: Annotated[str, Field(min_length=1)]
+    run_dir: Annotated[str, Field(min_length=1, pattern=PRINTABLE)]
     """Folder of the run: every table, the shards and the report. A local path or s3://, gs://."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""

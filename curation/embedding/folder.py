@@ -65,7 +65,7 @@ def inspect_folder(path: Path, trust_remote_code: bool = False) -> ModelFolder:
         path=path,
         weights_sha256=file_sha256(weights[0]) if len(weights) == 1 else _joint_sha256(path, weights),
         files_sha256=_joint_sha256(path, _settings(files, trust_remote_code)),
-        dimensions=_dimensions(path, modules, shapes),
+        dimensions=_known_dimensions(path, modules, shapes),
         most_tokens=_most_tokens(path / modules[0]["path"]) if kinds[0] == "Transformer" else None,
         is_transformer=kinds[0] == "Transformer",
     )
@@ -104,28 +104,50 @@ def _modules(folder: Path) -> list[dict[str, str]]:
     if not modules:
         raise _unusable(folder, "modules.json lists no modules")
     try:
-        return [{"type": str(module["type"]), "path": str(module["path"])} for module in modules]
+        found = [{"type": str(module["type"]), "path": str(module["path"])} for module in modules]
     except (TypeError, KeyError) as error:
         raise _unusable(folder, "modules.json is not a list of modules with type and path") from error
+    outside = [
+        module["path"] for module in found if module["path"].startswith("/") or ".." in module["path"].split("/")
+    ]
+    if outside:
+        raise _unusable(folder, f"modules.json names {outside[0]!r}, a folder outside of it")
+    return found
 
 
 def _refuse_code(folder: Path, modules: list[dict[str, str]], trusted: bool) -> None:
-    foreign = [m["type"] for m in modules if "." in m["type"] and not m["type"].startswith("sentence_transformers.")]
+    foreign = [m["type"] for m in modules if not _is_known_class(m["type"])]
     if foreign and not trusted:
         raise _unusable(
             folder, f"it needs code of its own ({foreign[0]}); read it, then set embedding.trust_remote_code to true"
         )
 
 
+def _is_known_class(type_: str) -> bool:
+    """Whether the type of a module is a class of sentence-transformers, and no function that can be reached there."""
+    *package, name = type_.split(".")
+    return name[:1].isupper() and package[:1] in ([], ["sentence_transformers"])
+
+
 def _refuse_pickles(folder: Path, files: list[Path], weights: list[Path]) -> None:
-    """Every folder with pickled weights must also have them as safetensors, and there must be weights at all."""
-    safe = {file.parent for file in weights}
-    pickles = [file for file in files if file.match("pytorch_model*.bin") and file.parent not in safe]
+    """Every folder with pickled weights must also have them as safetensors, and there must be weights at all.
+
+    Under the very names that the loader looks for first: beside others it would take the pickle.
+    """
+    safe = {file.parent for file in weights if file.name == "model.safetensors"}
+    safe |= {file.parent for file in files if file.name == "model.safetensors.index.json"}
+    pickles = [file for file in files if file.match("pytorch_model*.bin*") and file.parent not in safe]
     if pickles:
         raise _unusable(
             folder,
             f"it has weights only as {pickles[0].relative_to(folder)}, a pickle, which can run code; load it once "
             "where you trust it and save it with SentenceTransformer.save, which writes model.safetensors",
+        )
+    adapters = [file for file in files if file.name.startswith("adapter_")]
+    if adapters:
+        raise _unusable(
+            folder,
+            f"{adapters[0].relative_to(folder)} belongs to an adapter, whose base model is elsewhere: merge the two",
         )
     if not weights:
         raise _unusable(folder, "it holds no weights (*.safetensors)")
@@ -140,6 +162,15 @@ def _shapes(folder: Path, file: Path) -> dict[str, list[int]]:
             return {name: list(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise _unusable(folder, f"{file.relative_to(folder)} is damaged ({error})") from error
+
+
+def _known_dimensions(
+    folder: Path, modules: list[dict[str, str]], shapes: dict[Path, dict[str, list[int]]]
+) -> int | None:
+    try:
+        return _dimensions(folder, modules, shapes)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _unusable(folder, f"a config.json gives no length of vectors ({error})") from error
 
 
 def _dimensions(folder: Path, modules: list[dict[str, str]], shapes: dict[Path, dict[str, list[int]]]) -> int | None:
@@ -191,7 +222,7 @@ def _json(folder: Path, file: Path, kind: type = dict) -> Any:
         tree = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise _unusable(folder, f"{file.relative_to(folder)} can't be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(folder, f"{file.relative_to(folder)} is not valid JSON") from error
     if not isinstance(tree, kind):
         raise _unusable(folder, f"{file.relative_to(folder)} does not hold what a model's should")

@@ -96,7 +96,7 @@ def kept(array: Any) -> Any:
 def as_string(array: Any) -> Any:
     """Any column that `becomes_text` as a string array."""
     array = plain(array)
-    return (valid_text(array) if _is_bytes(array.type) else array).cast(pa.string())
+    return (valid_text(array) if holds_bytes(array.type) else array).cast(pa.string())
 
 
 def valid_text(array: Any) -> Any:
@@ -137,6 +137,7 @@ def _cast(array: Any, type_: Any) -> Any:
     return as_string(array) if pt.is_string(type_) else array.cast(type_)
 
 
-def _is_bytes(type_: Any) -> bool:
+def holds_bytes(type_: Any) -> bool:
+    """Whether a plain type is one of strings or bytes."""
     binary = pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_)
     return bool(binary or pt.is_string(type_) or pt.is_large_string(type_))

@@ -1,9 +1,9 @@
 """Counts the rows of an input file and cuts it into splits.
 
 Parquet: from the footer (see `parquet_footer`). JSONL: every byte is looked at once, in NumPy, for the lines that
-are not blank. A split is the lines that start in a stretch of `split_bytes` bytes, so where the cuts lie depends on
-the file and `split_bytes` alone, and an uncompressed file can be counted by many tasks: each counts a range with
-`count_range`, and `join_ranges` puts the ranges together. `count_file` does the same in one go.
+are not blank. A split is the lines that start in a stretch of `split_bytes` bytes, or `MOST_ROWS` of them. So where
+the cuts lie depends on the file and `split_bytes` alone, and an uncompressed file can be counted by many tasks: each
+counts a range with `count_range`, and `join_ranges` puts the ranges together. `count_file` does the same in one go.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from curation.config import Source
 from curation.errors import InputError
 from curation.sources.blocks import DamagedStream, plain_blocks, stream_blocks
 from curation.sources.find import InputFile
-from curation.sources.parquet_footer import Cut, check_columns, open_parquet, row_group_cuts
+from curation.sources.parquet_footer import Cut, check_columns, check_footer, open_parquet, row_group_cuts
+from curation.sources.rows import MOST_ROWS
 
 _NEWLINE = 0x0A
 _IS_SPACE = np.isin(np.arange(256), np.frombuffer(b" \t\n\r\x0b\x0c", np.uint8))
@@ -65,6 +66,7 @@ def count_file(
     if file.format == "parquet":
         with open_parquet(file.path) as parquet:
             check_columns(file.path, parquet.schema_arrow, source, file.source, number_columns, number_key)
+            check_footer(file.path, parquet.metadata)
             cuts = row_group_cuts(parquet.metadata, source.text_column, split_bytes)
             schema = parquet.schema_arrow.remove_metadata()
         return FileCount(sum(cut.rows for cut in cuts), False, cuts, schema)
@@ -127,10 +129,10 @@ def _count_stream(file: InputFile, split_bytes: int, allow_truncated: bool) -> F
 
 @dataclass
 class _Tally:
-    """Counts rows by the split that they start in."""
+    """Counts rows by the stretch of `split_bytes` that they start in, cut after every `MOST_ROWS` rows."""
 
     split_bytes: int
-    splits: list[tuple[int, int]] = field(default_factory=list)  # (number of the split, rows), in order
+    splits: list[tuple[int, int, int]] = field(default_factory=list)  # (stretch, byte to begin at, rows), in order
     last: int = -1  # start of the last row
 
     def add(self, starts: NDArray[np.int64]) -> None:
@@ -138,27 +140,34 @@ class _Tally:
         if not len(starts):
             return
         self.last = int(starts[-1])
-        numbers, counts = np.unique(starts // self.split_bytes, return_counts=True)
-        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            if self.splits and self.splits[-1][0] == number:
-                count += self.splits.pop()[1]
-            self.splits.append((number, count))
+        stretches, firsts, counts = np.unique(starts // self.split_bytes, return_index=True, return_counts=True)
+        for stretch, first, count in zip(stretches.tolist(), firsts.tolist(), counts.tolist(), strict=True):
+            begin, rows = stretch * self.split_bytes, 0
+            if self.splits and self.splits[-1][0] == stretch:
+                _, begin, rows = self.splits.pop()
+            while rows + count > MOST_ROWS:
+                self.splits.append((stretch, begin, MOST_ROWS))
+                first, count = first + MOST_ROWS - rows, count - MOST_ROWS + rows
+                begin, rows = int(starts[first]), 0
+            self.splits.append((stretch, begin, rows + count))
 
     def drop_from(self, byte: int) -> None:
         """Takes the last row back if it starts at `byte` or later."""
         if self.last >= byte:
-            number, count = self.splits.pop()
-            if count > 1:
-                self.splits.append((number, count - 1))
+            stretch, begin, rows = self.splits.pop()
+            if rows > 1:
+                self.splits.append((stretch, begin, rows - 1))
 
     def cuts(self) -> list[Cut]:
         """The splits that have rows, all in group 0."""
-        size = self.split_bytes
-        first_rows = np.cumsum([0, *(rows for _, rows in self.splits)]).tolist()
-        return [
-            Cut(first_row, rows, number * size, (number + 1) * size, 0)
-            for first_row, (number, rows) in zip(first_rows, self.splits, strict=False)
-        ]
+        cuts: list[Cut] = []
+        first_row = 0
+        for place, (stretch, begin, rows) in enumerate(self.splits):
+            after = self.splits[place + 1] if place + 1 < len(self.splits) else None
+            stop = after[1] if after and after[0] == stretch else (stretch + 1) * self.split_bytes
+            cuts.append(Cut(first_row, rows, begin, stop, 0))
+            first_row += rows
+        return cuts
 
 
 def _row_starts(

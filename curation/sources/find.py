@@ -26,7 +26,7 @@ from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from curation import remote
 from curation.config import Source
 from curation.errors import InputError, JobError
-from curation.sources.globbing import glob, is_hidden, is_magic, names_below
+from curation.sources.globbing import everything_below, glob, is_hidden, is_magic, names_below
 from curation.storage_errors import first_words, trouble
 
 #: Suffix of a file's name, in lower case, to format.
@@ -139,6 +139,9 @@ def _resolve(pattern: str, key: str) -> list[tuple[str, str, int, str]]:
             if not matched:
                 raise JobError(_no_match(place, pattern))
             inside = [file for info in matched for file in _files_of(place.filesystem, info)]
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        name = os.fsencode(error.object) if isinstance(error.object, str) else error.object
+        raise JobError(f"{key}: {pattern!r}: the name {name!r} is not in UTF-8: rename it") from error
     except (JobError, ValueError) as error:  # ValueError: a NUL in the path
         raise JobError(f"{key}: {error}") from error
     usable = [
@@ -167,7 +170,7 @@ def _files_of(filesystem: Any, info: Any) -> Iterator[Any]:
     if info.type == FileType.File:
         yield info
     elif info.type == FileType.Directory:
-        for file in filesystem.get_file_info(FileSelector(info.path, recursive=True)):
+        for file in everything_below(filesystem, info.path):
             if file.type == FileType.File and not any(map(is_hidden, names_below(file.path, info.path))):
                 yield file
 

@@ -7,10 +7,11 @@ Folders are listed level by level, so that on an object store only what can matc
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pyarrow.fs import FileSelector, FileType
+from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 
 def glob(filesystem: Any, pattern: str) -> list[Any]:
@@ -37,13 +38,36 @@ def glob(filesystem: Any, pattern: str) -> list[Any]:
         matched = [
             info
             for folder in folders
-            for info in filesystem.get_file_info(FileSelector(folder, recursive=deep, allow_not_found=True))
+            for info in (everything_below(filesystem, folder) if deep else _entries(filesystem, folder))
             if _fits(names_below(info.path, folder), wanted)
         ]
         if deep:
             break
         folders = [info.path for info in matched if info.type == FileType.Directory]
     return matched
+
+
+def everything_below(filesystem: Any, folder: str) -> list[Any]:
+    """The `FileInfo` of every file and folder below a folder; symbolic links are followed, but not in circles.
+
+    Raises:
+        OSError: a folder can't be listed.
+    """
+    if not isinstance(filesystem, LocalFileSystem):
+        return list(filesystem.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True)))
+    found: list[Any] = []
+    left: list[tuple[str, tuple[str, ...]]] = [(folder, (os.path.realpath(folder),))]
+    while left:
+        here, above = left.pop()
+        for info in _entries(filesystem, here):
+            found.append(info)
+            if info.type == FileType.Directory and (real := os.path.realpath(info.path)) not in above:
+                left.append((info.path, (*above, real)))
+    return found
+
+
+def _entries(filesystem: Any, folder: str) -> list[Any]:
+    return list(filesystem.get_file_info(FileSelector(folder, allow_not_found=True)))
 
 
 def names_below(path: str, folder: str) -> list[str]:
@@ -63,14 +87,18 @@ def is_magic(part: str) -> bool:
 
 def _fits(names: list[str], parts: list[str]) -> bool:
     """Whether the names of a path match the parts of a glob. Only a part that begins alike matches a hidden name."""
-    if not parts:
-        return not names
-    if parts[0] == "**":
-        visible = next((i for i, name in enumerate(names) if is_hidden(name)), len(names))
-        return any(_fits(names[i:], parts[1:]) for i in range(visible + 1))
-    if not names or (is_hidden(names[0]) and parts[0][:1] not in (names[0][0], "[")):
-        return False
-    return fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
+    ends = {0}  # how many names the parts so far may have taken; a set, as trying each in turn takes for ever
+    for part in parts:
+        if part == "**":
+            visible = next((i for i, name in enumerate(names) if is_hidden(name)), len(names))
+            ends = {i for end in ends for i in range(end, max(end, visible) + 1)}
+        else:
+            ends = {end + 1 for end in ends if end < len(names) and _fits_name(names[end], part)}
+    return len(names) in ends
+
+
+def _fits_name(name: str, part: str) -> bool:
+    return not (is_hidden(name) and part[:1] not in (name[0], "[")) and fnmatchcase(name, part)
 
 
 def _exists(filesystem: Any, inner: str) -> bool:

@@ -1,14 +1,14 @@
 """What the footer of a Parquet file tells: whether its columns can serve, how many rows it has, where to cut it.
 
 No data is read. Sizes are the uncompressed bytes of the text column's pages. A split is a run of whole row groups;
-a row group of more than twice a split's size is cut into ranges of rows that share a read group, as the pages of a
-row group can only be read in order.
+a row group of more than twice a split's size, or of more than `MOST_ROWS` rows, is cut into ranges of rows that share
+a read group, as the pages of a row group can only be read in order.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,10 +23,15 @@ from curation.errors import InputError, JobError
 from curation.sources.blocks import unreadable
 from curation.sources.columns import becomes_text, plain_type
 from curation.sources.find import open_input
+from curation.sources.rows import MOST_ROWS
 from curation.sources.vectors import holds_vectors
 
 #: Bytes of a column chunk a request to the storage.
 _BUFFER = 8 << 20
+#: Rows of a row group; a footer that tells of more lies.
+_MOST_GROUP_ROWS = 1 << 31
+#: Splits of a row group, whatever size the footer gives it.
+_MOST_PIECES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,13 @@ class Cut:
 
 
 @contextmanager
-def open_parquet(path: str) -> Iterator[Any]:
+def open_parquet(path: str, metadata: Any = None, dictionaries: Sequence[str] = ()) -> Iterator[Any]:
     """A `pyarrow.parquet.ParquetFile` that reads pages one by one.
+
+    Args:
+        path: the file.
+        metadata: its footer, if that is known already.
+        dictionaries: columns of strings to be read as dictionary arrays.
 
     Raises:
         InputError: the file can't be read, or is no Parquet file.
@@ -56,12 +66,32 @@ def open_parquet(path: str) -> Iterator[Any]:
         raise unreadable(path, error) from error
     with file:
         try:
-            parquet = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+            parquet = pq.ParquetFile(
+                file,
+                metadata=metadata,
+                read_dictionary=list(dictionaries),
+                buffer_size=_BUFFER,
+                pre_buffer=False,
+                page_checksum_verification=True,
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: not a Parquet file, or cut off or corrupt ({_first_line(error)}): get a whole copy"
-            ) from error
-        yield parquet
+            raise _corrupt(path, str(error).partition("\n")[0]) from error
+        try:
+            yield parquet
+        except UnicodeDecodeError as error:  # names in the footer are decoded when they are looked at
+            raise _corrupt(path, "a name in its footer is not in UTF-8") from error
+
+
+def _corrupt(path: str, why: str) -> InputError:
+    return InputError(f"{path}: not a Parquet file, or cut off or corrupt ({why}): get a whole copy")
+
+
+def check_footer(path: str, metadata: Any) -> None:
+    """Raises InputError where the numbers of a footer can't be true."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = [group.num_rows for group in groups]
+    if any(not 0 <= count <= _MOST_GROUP_ROWS for count in rows) or sum(rows) != metadata.num_rows:
+        raise _corrupt(path, f"its footer tells of {metadata.num_rows} rows, and of {rows[:3]} in its row groups")
 
 
 def check_columns(
@@ -126,10 +156,10 @@ def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:
     for number in range(metadata.num_row_groups):
         rows = metadata.row_group(number).num_rows
         size = projected_bytes(metadata, number, [column])
-        if run_bytes + size > split_bytes:
+        if run_bytes + size > split_bytes or run_rows + rows > MOST_ROWS:
             end_run(number)
-        if size > 2 * split_bytes and rows > 1:
-            pieces = min(rows, -(-size // split_bytes))
+        if (size > 2 * split_bytes and rows > 1) or rows > MOST_ROWS:
+            pieces = min(rows, max(-(-size // split_bytes), -(-rows // MOST_ROWS)), _MOST_PIECES)
             bounds = [first_row + rows * piece // pieces for piece in range(pieces + 1)]
             cuts.extend(Cut(a, b - a, number, number + 1, group) for a, b in pairwise(bounds))
             group += 1
@@ -143,13 +173,15 @@ def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:
 
 def projected_bytes(metadata: Any, number: int, columns: list[str]) -> int:
     """Uncompressed bytes of the named columns in row group `number`."""
-    group = metadata.row_group(number)
+    group, wanted = metadata.row_group(number), set(columns)
     chunks = (group.column(i) for i in range(group.num_columns))
-    return sum(chunk.total_uncompressed_size for chunk in chunks if _root(chunk.path_in_schema, columns))
+    return sum(chunk.total_uncompressed_size for chunk in chunks if _is_in(chunk.path_in_schema, wanted))
 
 
-def _root(path: str, columns: list[str]) -> bool:
-    return any(path == column or path.startswith(f"{column}.") for column in columns)
+def _is_in(path: str, columns: set[str]) -> bool:
+    """Whether the path of a leaf begins with one of the columns; their names may have dots, too."""
+    parts = path.split(".")
+    return any(".".join(parts[:count]) in columns for count in range(1, len(parts) + 1))
 
 
 def _type_of(path: str, schema: Any, column: str, key: str) -> Any:
@@ -168,7 +200,3 @@ def _type_of(path: str, schema: Any, column: str, key: str) -> Any:
 def _holds_text(type_: Any) -> bool:
     string = pt.is_string(type_) or pt.is_large_string(type_)
     return bool(string or pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_null(type_))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -3,7 +3,7 @@ r"""Reads the splits of a JSONL file, plain or compressed.
 Every line stands for itself: it is parsed by orjson into what it says, with no type guessed from it or from its
 neighbours, and a line that can't be used is rejected alone. Lines are taken from blocks of a few MiB with
 `bytes.split`, so that the time goes into parsing. Memory is about one split, and a line that is longer than
-`MAX_LINE_BYTES` is passed over without being held.
+`Columns.most_bytes` is passed over without being held: a compressed file of a few KiB can hold one of many GiB.
 
 orjson refuses a whole line for a lone surrogate (`\ud83d`, as cutting a text in the middle of an emoji leaves it)
 anywhere in it. It is well-formed JSON, so such a line is looked at again, and rejected only if it is the text that
@@ -39,8 +39,6 @@ from curation.sources.rows import (
 )
 from curation.sources.vectors import vectors_of_values
 
-MAX_LINE_BYTES = 512 << 20
-
 #: One escape of a JSON string: a surrogate pair, a lone surrogate (the group), or any other.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 
@@ -55,7 +53,7 @@ class _Span:
 
 def read_jsonl(path: str, format: str, splits: Sequence[Split], columns: Columns, truncated: bool) -> Iterator[Rows]:
     """The rows of each of the splits, in order. The arguments are those of `read_splits`."""
-    spans = _spans(path, format, splits[0].start, splits[-1].stop, truncated)
+    spans = _spans(path, format, splits[0].start, splits[-1].stop, columns.most_bytes, truncated)
     span = next(spans, None)
     for split in splits:
         while span is not None and span.start < split.start:
@@ -68,14 +66,14 @@ def read_jsonl(path: str, format: str, splits: Sequence[Split], columns: Columns
         yield join_rows(parts)
 
 
-def _spans(path: str, format: str, start: int, stop: int, truncated: bool) -> Iterator[_Span]:
+def _spans(path: str, format: str, start: int, stop: int, most: int, truncated: bool) -> Iterator[_Span]:
     """The file's lines that start before `stop`: of a stream from its beginning, else from just before `start`."""
     if format == "jsonl":
         origin = max(start - 1, 0)  # what comes before the first newline belongs to the split before
-        yield from _whole_lines(plain_blocks(path, origin, stop), origin, stop)
+        yield from _whole_lines(plain_blocks(path, origin, stop), origin, stop, most)
         return
     try:
-        yield from _whole_lines(stream_blocks(path, format), 0, stop)
+        yield from _whole_lines(stream_blocks(path, format), 0, stop, most)
     except DamagedStream as error:
         if not truncated:
             raise InputError(
@@ -84,8 +82,11 @@ def _spans(path: str, format: str, start: int, stop: int, truncated: bool) -> It
             ) from error
 
 
-def _whole_lines(blocks: Iterable[bytes], origin: int, stop: int) -> Iterator[_Span]:
-    """Regroups blocks so that no line is divided. If a stream breaks, the line that it breaks in is not given."""
+def _whole_lines(blocks: Iterable[bytes], origin: int, stop: int, most: int) -> Iterator[_Span]:
+    """Regroups blocks so that no line is divided; one of more than `most` bytes is not held.
+
+    If a stream breaks, the line that it breaks in is not given.
+    """
     start = origin  # of the line that the blocks so far end in
     held: list[bytes] = []  # that line so far, or nothing once it is too long
     length = 0  # of it
@@ -94,7 +95,7 @@ def _whole_lines(blocks: Iterable[bytes], origin: int, stop: int) -> Iterator[_S
         first = block.find(b"\n") + 1
         length += first or len(block)
         blank = blank and (block[:first] if first else block).isspace()
-        too_long = length - bool(first) > MAX_LINE_BYTES
+        too_long = length - bool(first) > most
         if too_long:
             held = []
         if not first:
@@ -133,12 +134,13 @@ def _divide(span: _Span, at: int) -> tuple[_Span, _Span | None]:
 def _parse(lines: bytes | None, columns: Columns) -> Rows:
     """The rows of whole lines; None is one line that is too long."""
     found = (
-        [f"line longer than {MAX_LINE_BYTES} bytes"]
+        [_too_long(columns)]
         if lines is None
-        else [_object(line, columns.text) for line in lines.split(b"\n") if line and not line.isspace()]
+        else [_object(line, columns) for line in lines.split(b"\n") if line and not line.isspace()]
     )
     rejected = {offset: row for offset, row in enumerate(found) if isinstance(row, str)}
-    rows: list[dict[str, Any]] = [{} if isinstance(row, str) else row for row in found]
+    nothing: dict[str, Any] = {}
+    rows = [nothing if isinstance(row, str) else row for row in found]
     texts = [row.get(columns.text) for row in rows]
     for offset, text in enumerate(texts):
         if type(text) is not str or not text or text.isspace():
@@ -154,21 +156,28 @@ def _parse(lines: bytes | None, columns: Columns) -> Rows:
     return Rows(table, rejected)
 
 
-def _object(line: bytes, text_column: str) -> dict[str, Any] | str:
+def _too_long(columns: Columns) -> str:
+    return f"line longer than {columns.most_bytes} bytes"
+
+
+def _object(line: bytes, columns: Columns) -> dict[str, Any] | str:
     """The object that a line holds, or the reason why it is rejected."""
-    if len(line) > MAX_LINE_BYTES:
-        return f"line longer than {MAX_LINE_BYTES} bytes"
+    if len(line) > columns.most_bytes:
+        return _too_long(columns)
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return _second_look(line, text_column)
+        return _second_look(line, columns.text)
     return value if type(value) is dict else NOT_OBJECT
 
 
 def _second_look(line: bytes, text_column: str) -> dict[str, Any] | str:
-    """What `_object` gives, for a line that orjson refused. Reads lone surrogates outside the text as U+FFFD."""
+    """What `_object` gives, for a line that orjson refused. Reads lone surrogates outside the text as U+FFFD.
+
+    A byte order mark stands inside a file where several were joined to one.
+    """
     try:
-        source = line.decode()
+        source = line.decode().lstrip("\ufeff \t\r")
         row = json.loads(source, parse_constant=_refuse)
         if type(row) is not dict:
             return NOT_OBJECT

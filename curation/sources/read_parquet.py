@@ -3,6 +3,9 @@
 Only the columns that are asked for are read, row group by row group, in batches of a few MiB: memory is about one
 split, also where a split is a part of a huge row group. pyarrow does not look at the bytes of strings on reading,
 so the text is validated here: the whole batch at once, and value by value only where that fails.
+
+A dictionary page lets a file of a few KiB say the same long text a million times. So where that can be, batches are
+sized by the longest value in the dictionary, and a split that unfolds to gigabytes is refused.
 """
 
 from __future__ import annotations
@@ -12,15 +15,18 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from curation.errors import InputError
-from curation.sources.columns import as_string, kept, plain
+from curation.sources.columns import as_string, holds_bytes, kept, plain, plain_type
 from curation.sources.parquet_footer import open_parquet, projected_bytes
 from curation.sources.rows import NO_TEXT, NOT_UTF8, Columns, Rows, Split, join_rows
 from curation.sources.vectors import vectors_of_lists
 
 _BATCH_BYTES = 4 << 20
 _BATCH_ROWS = 1 << 16
+#: Bytes that a batch, and that a split may have at most when dictionaries are unfolded.
+_UNFOLDED_BATCH, _UNFOLDED_SPLIT = 256 << 20, 2 << 30
 _END: tuple[int, Any] = (2**63, None)
 _INVALID = object()
 
@@ -30,23 +36,40 @@ def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterat
     wanted = (columns.text, columns.id, *columns.keep, *columns.numbers, columns.vector)
     names = list(dict.fromkeys(name for name in wanted if name is not None))
     with open_parquet(path) as parquet:
-        missing = [name for name in names if name not in parquet.schema_arrow.names]
+        there = set(parquet.schema_arrow.names)
+        missing = [name for name in names if name not in there]
         if missing:
             raise InputError(f"{path}: there is no column {missing[0]!r} any more: start a new run_dir")
         batches = _batches(path, parquet, splits[0].start, splits[-1].stop, names)
         first_row, batch = next(batches, _END)
         for split in splits:
             stop = split.first_row + split.rows
-            parts = []
+            parts: list[Rows] = []
+            size = 0
             while first_row < stop:
                 here = batch.slice(0, stop - first_row)
                 mine = here.slice(min(max(split.first_row - first_row, 0), here.num_rows))
                 if mine.num_rows:
                     parts.append(_rows(mine, columns))
+                    size += parts[-1].table.nbytes
+                    if size > _UNFOLDED_SPLIT and size > 2 * _folded_bytes(parquet.metadata, split, names):
+                        raise InputError(_unfolds(path, split, size))
                 first_row, batch = first_row + here.num_rows, batch.slice(here.num_rows)
                 if not batch.num_rows:
                     first_row, batch = next(batches, _END)
             yield join_rows(parts)
+
+
+def _unfolds(path: str, split: Split, size: int) -> str:
+    return (
+        f"{path}: rows {split.first_row} to {split.first_row + split.rows - 1} unfold to more than {size >> 30} GiB: "
+        "long values are repeated by a dictionary; write the file with smaller row groups, or without the repetitions"
+    )
+
+
+def _folded_bytes(metadata: Any, split: Split, names: list[str]) -> int:
+    """Bytes of a split's row groups as the footer has them: a user may want splits of many GiB."""
+    return sum(projected_bytes(metadata, number, names) for number in range(split.start, split.stop))
 
 
 def _batches(path: str, parquet: Any, start: int, stop: int, names: list[str]) -> Iterator[tuple[int, Any]]:
@@ -54,9 +77,12 @@ def _batches(path: str, parquet: Any, start: int, stop: int, names: list[str]) -
     metadata = parquet.metadata
     first_row = sum(metadata.row_group(number).num_rows for number in range(start))
     for number in range(start, stop):
-        bytes_a_row = projected_bytes(metadata, number, names) // max(metadata.row_group(number).num_rows, 1)
-        size = min(max(_BATCH_BYTES // max(bytes_a_row, 1), 1), _BATCH_ROWS)
+        size_of_group = projected_bytes(metadata, number, names)
+        bytes_a_row = max(size_of_group // max(metadata.row_group(number).num_rows, 1), 1)
+        size = min(max(_BATCH_BYTES // bytes_a_row, 1), _BATCH_ROWS)
         try:
+            if size * size_of_group > _UNFOLDED_BATCH:
+                size = min(size, max(_UNFOLDED_BATCH // _longest_in_dictionary(path, parquet, number, names), 1))
             for batch in parquet.iter_batches(size, row_groups=[number], columns=names, use_threads=False):
                 yield first_row, batch
                 first_row += batch.num_rows
@@ -65,9 +91,23 @@ def _batches(path: str, parquet: Any, start: int, stop: int, names: list[str]) -
             raise InputError(f"{path}: row group {number} is corrupt ({reason}): get a whole copy") from error
 
 
+def _longest_in_dictionary(path: str, parquet: Any, number: int, names: list[str]) -> int:
+    """Bytes of the longest value in the dictionary of each column of strings in a row group, added up; at least 1."""
+    types = parquet.schema_arrow
+    flat = [name for name in names if holds_bytes(plain_type(types.field(name).type))]
+    group = parquet.metadata.row_group(number)
+    if not flat or not any(group.column(i).has_dictionary_page for i in range(group.num_columns)):
+        return 1
+    with open_parquet(path, parquet.metadata, flat) as folded:
+        batch = next(folded.iter_batches(1, row_groups=[number], columns=flat, use_threads=False), None)
+    columns = [] if batch is None else [column for column in batch.columns if pt.is_dictionary(column.type)]
+    longest = (pc.max(pc.binary_length(column.dictionary)).as_py() for column in columns)
+    return max(sum(length or 0 for length in longest), 1)
+
+
 def _rows(batch: Any, columns: Columns) -> Rows:
     """A batch as rows."""
-    text, rejected = _text(plain(batch.column(columns.text)))
+    text, rejected = _text(plain(batch.column(columns.text)), columns.most_bytes)
     table = columns.name_table(
         text=text,
         id=as_string(batch.column(columns.id)) if columns.id else None,
@@ -78,15 +118,20 @@ def _rows(batch: Any, columns: Columns) -> Rows:
     return Rows(table, rejected)
 
 
-def _text(array: Any) -> tuple[Any, dict[int, str]]:
+def _text(array: Any, most_bytes: int) -> tuple[Any, dict[int, str]]:
     """Strings or bytes as a large_string array, null where the row is rejected, and the reasons."""
     raw = array.cast(pa.large_binary())
     rejected: dict[int, str] = {}
+    long = pc.fill_null(pc.greater(pc.binary_length(raw), most_bytes), False)
+    if pc.any(long).as_py():
+        raw = pc.if_else(long, pa.scalar(None, pa.large_binary()), raw)
+        reason = f"text longer than {most_bytes} bytes"
+        rejected = dict.fromkeys(pc.indices_nonzero(long).to_pylist(), reason)
     try:
         text = raw.cast(pa.large_string())  # this cast validates
     except pa.ArrowInvalid:
         values = [_decoded(value) for value in raw.to_pylist()]
-        rejected = {offset: NOT_UTF8 for offset, value in enumerate(values) if value is _INVALID}
+        rejected |= {offset: NOT_UTF8 for offset, value in enumerate(values) if value is _INVALID}
         text = pa.array((None if value is _INVALID else value for value in values), pa.large_string())
     blank = pc.fill_null(pc.equal(pc.binary_length(pc.utf8_ltrim_whitespace(text)), 0), True)
     if pc.any(blank).as_py():

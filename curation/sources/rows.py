@@ -18,6 +18,12 @@ NOT_STRING = "text is not a string"
 NOT_UTF8 = "invalid UTF-8"
 LONE_SURROGATE = "lone surrogate"  # half of a \uD83D\uDE00 pair: no text has it
 
+#: Bytes of a document, unless the job file says otherwise (`rows.max_document_bytes`).
+MOST_BYTES = 128 << 20
+
+#: Rows of a split: tiny or empty ones cost memory that bytes of text don't tell.
+MOST_ROWS = 1 << 20
+
 #: Before the name of a column of numbers in the table of `Rows`: a kept column may have the same name.
 NUMBER = "number:"
 #: The column of vectors in that table.
@@ -40,13 +46,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Columns:
-    """Names, in the input, of the columns to read."""
+    """Names, in the input, of the columns to read; and the largest document, in bytes, that is not rejected."""
 
     text: str
     id: str | None = None
     keep: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     vector: str | None = None
+    most_bytes: int = MOST_BYTES
 
     def name_table(
         self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], numbers: Iterable[pa.Array], vector: pa.Array
@@ -78,6 +85,8 @@ class Rows:
 
 def join_rows(parts: list[Rows]) -> Rows:
     """Rows that follow one another as one; of no parts, a table without columns."""
+    if len(parts) == 1:
+        return parts[0]
     rejected: dict[int, str] = {}
     at = 0
     for part in parts:

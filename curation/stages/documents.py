@@ -48,6 +48,7 @@ def settings(job: Job) -> dict[str, Any]:
     return {
         "columns": [[source.domain, source.text_column] for source in job.sources],
         "on_bad": job.rows.on_bad,
+        "max_document_bytes": job.rows.max_document_bytes,
         "tokens": job.tokens.model_dump(),
         "quality": job.quality.model_dump(exclude={"curve"}),
         "seed": job.seed,
@@ -96,9 +97,10 @@ def excerpt_share(total: int, domain_rows: int) -> float:
 def describe(store: Store, job: Job, item: WorkItem, shares: dict[str, float]) -> list[Receipt]:
     """Commits the parts of an item's splits."""
     receipts = []
+    most_bytes = job.rows.max_document_bytes
     for group in item.groups:
         file = item.files[group[0].file_id]
-        columns = Columns(job.sources[file.source].text_column, numbers=job.quality.columns)
+        columns = Columns(job.sources[file.source].text_column, numbers=job.quality.columns, most_bytes=most_bytes)
         for split, rows in item.read(group, columns):
             receipts.append(_describe_split(store, job, file, split, rows, shares[file.domain]))
     return receipts

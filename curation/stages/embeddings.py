@@ -186,7 +186,7 @@ class EncoderActor:
         receipts = []
         for group in item.groups:
             file = item.files[group[0].file_id]
-            columns = Columns(self._job.sources[file.source].text_column)
+            columns = Columns(self._job.sources[file.source].text_column, most_bytes=self._job.rows.max_document_bytes)
             for split, rows in item.read(group, columns):
                 try:
                     receipts.append(self._commit(split, rows.table["text"]))

@@ -44,7 +44,8 @@ def given_dimensions(job: Job, store: Store) -> int:
 def read_vectors(job: Job, item: WorkItem, group: tuple[Split, ...]) -> Iterator[tuple[Split, pa.Array]]:
     """The vectors of every row of each split of a group, as list<float32>."""
     source = job.sources[item.files[group[0].file_id].source]
-    for split, rows in item.read(group, Columns(source.text_column, vector=source.vector_column)):
+    columns = Columns(source.text_column, vector=source.vector_column, most_bytes=job.rows.max_document_bytes)
+    for split, rows in item.read(group, columns):
         column = rows.table[VECTOR].combine_chunks()
         yield split, column
 

@@ -160,7 +160,8 @@ def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bound
     for group in item.groups:
         file = item.files[group[0].file_id]
         source = job.sources[file.source]
-        wanted = Columns(source.text_column, source.id_column, tuple(source.keep_columns))
+        kept, most_bytes = tuple(source.keep_columns), job.rows.max_document_bytes
+        wanted = Columns(source.text_column, source.id_column, kept, most_bytes=most_bytes)
         for split, rows in item.read(group, wanted):
             plan = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
             assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])

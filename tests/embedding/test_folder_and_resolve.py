@@ -1,6 +1,7 @@
 """What a job file's model becomes, and the message when it can't be had."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from curation.config import Embedding
 from curation.embedding import precision, resolve
+from curation.embedding.create import create_encoder
 from curation.embedding.folder import inspect_folder
 from curation.errors import JobError, RunError
 
@@ -110,6 +112,51 @@ def damage_code(folder):
     return "trust_remote_code"
 
 
+def damage_function(folder):
+    return _with_module(folder, "type", "sentence_transformers.util.misc.import_from_string", "trust_remote_code")
+
+
+def damage_path_outside(folder):
+    return _with_module(folder, "path", "../elsewhere", "a folder outside of it")
+
+
+def damage_absolute_path(folder):
+    return _with_module(folder, "path", "/", "a folder outside of it")
+
+
+def _with_module(folder, key, value, said):
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[1][key] = value
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return said
+
+
+def damage_pickle_under_the_name_that_is_looked_for(folder):
+    (folder / "model.safetensors").rename(folder / "other.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"x")
+    return "pickle"
+
+
+def damage_pickle_in_a_module(folder):
+    (folder / "1_Pooling" / "pytorch_model.bin").write_bytes(b"x")
+    return "1_Pooling/pytorch_model.bin, a pickle"
+
+
+def damage_adapter(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
+    return "adapter_config.json belongs to an adapter"
+
+
+def damage_deep_json(folder):
+    (folder / "config.json").write_text('{"a": ' + "[" * 200_000)
+    return "config.json is not valid JSON"
+
+
+def damage_length(folder):
+    (folder / "1_Pooling" / "config.json").write_text('{"word_embedding_dimension": "wide"}')
+    return "gives no length of vectors"
+
+
 def damage_empty(folder):
     shutil.rmtree(folder)
     folder.mkdir()
@@ -131,6 +178,27 @@ def test_a_damaged_folder_is_refused_and_named(tiny_bert, damage):
     message = refused(tiny_bert)
     assert expected in message
     assert str(tiny_bert) in message
+
+
+class _Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_pickle_beside_safetensors_is_never_read(tiny_bert, tmp_path):
+    burst = tmp_path / "burst"
+    for name in ("pytorch_model.bin", "training_args.bin", "optimizer.pt", "1_Pooling/extra.pkl", "model.joblib"):
+        (tiny_bert / name).write_bytes(pickle.dumps(_Bomb(burst)))
+    (tiny_bert / "modeling_mine.py").write_text(f"open({str(burst)!r}, 'w')")
+    spec = resolve.resolve(Embedding(model=str(tiny_bert), max_tokens=16), "float32")
+    encoder = create_encoder(spec, Embedding(model=str(tiny_bert), max_tokens=16))
+    assert encoder is not None
+    assert not burst.exists()
+    pickle.loads((tiny_bert / "model.joblib").read_bytes())
+    assert burst.exists(), "the bomb is one"
 
 
 def test_max_tokens_beyond_the_positions_names_the_limit(tiny_bert):

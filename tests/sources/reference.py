@@ -38,7 +38,7 @@ class Row(NamedTuple):
 def read_naively(raw: bytes) -> list[Row]:
     """Reads JSONL line by line in text mode; columns text, id, kept and quality."""
     lines = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", errors="surrogateescape", newline="\n")
-    return [_row(line) for line in lines if line.strip(" \t\n\r\x0b\x0c")]
+    return [_row(line.lstrip("\ufeff \t\r")) for line in lines if line.strip(" \t\n\r\x0b\x0c")]
 
 
 def _row(line: str) -> Row:

@@ -220,3 +220,60 @@ def test_uris_keep_what_is_needed_to_open_them(tmp_path, monkeypatch, query, roo
             check_unchanged(file.path, file.etag)
     assert asked == [f"{base}/{query}"]
     remote.filesystem.cache_clear()
+
+
+@pytest.mark.parametrize("pattern", ["**/" * 30 + "*.jsonl", "**/d/" * 20 + "**/*.jsonl", "a*" * 60 + "b.jsonl"])
+def test_a_glob_of_many_stars_ends(tmp_path, pattern):
+    tree(tmp_path, "d/" * 30 + "x.jsonl", "a" * 200 + ".jsonl")
+    tree(tmp_path, "d/" * 30 + "b.jsonl", "a" * 60 + "b.jsonl")
+    assert found(f"{tmp_path}/{pattern}", tmp_path)
+
+
+def test_a_name_that_is_not_utf8_is_shown(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl")).write_text("{}")
+    with pytest.raises(JobError, match=r"sources\.0\.path: .*xff\.jsonl' is not in UTF-8"):
+        found(str(tmp_path))
+    with pytest.raises(JobError, match="is not in UTF-8"):
+        found(f"{tmp_path}/\udcff.jsonl")
+
+
+ODD_NAMES = [
+    "a%20b",
+    "a#b",
+    "a?b",
+    "a*b",
+    "a[b]",
+    "a\nb",
+    "~",
+    "a'\"b",
+    "-rf",
+    "{a,b}",
+    "s3:",
+    "file:x",
+    "a\\b",
+    "e\u0301",
+    "é",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_odd_name_is_a_name(tmp_path, name):
+    tree(tmp_path, f"{name}.jsonl", "aXb.jsonl", "a b.jsonl")
+    assert found(f"{tmp_path}/{name}.jsonl", tmp_path) == [f"{name}.jsonl"]
+    assert f"{name}.jsonl" in found(str(tmp_path), tmp_path)
+
+
+def test_what_is_no_file_is_passed_over_and_never_opened(tmp_path):
+    tree(tmp_path, "ok.jsonl")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "device.jsonl").symlink_to("/dev/zero")
+    (tmp_path / "nowhere.jsonl").symlink_to(tmp_path / "not-there")
+    (tmp_path / "one.jsonl").symlink_to(tmp_path / "two.jsonl")
+    (tmp_path / "two.jsonl").symlink_to(tmp_path / "one.jsonl")
+    for name in ("loop", "loop2", "loop3"):
+        (tmp_path / name).symlink_to(tmp_path)
+    for pattern in (tmp_path, f"{tmp_path}/*.jsonl", f"{tmp_path}/**/*.jsonl"):
+        assert found(str(pattern), tmp_path) == ["ok.jsonl"]
+    for name in ("pipe", "device", "nowhere", "one"):
+        with pytest.raises(JobError, match=r"sources\.0\.path: .*(not a regular file|no such file)"):
+            found(f"{tmp_path}/{name}.jsonl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.errors import InputError
-from curation.sources import read_jsonl
 from curation.sources.count import count_range, join_ranges
 from curation.sources.read import Columns, read_splits
 
@@ -153,9 +151,9 @@ def test_a_line_that_is_too_long_is_rejected_alone(tmp_path, format, block):
     fits = b'{"text": "' + b"x" * 388 + b'"}'
     raw = b"\n".join([b'{"text": "a"}', long, b" " * 700, fits, long, b'{"text": "b"}', long])
     file = write(tmp_path, pack(raw, format), format)
-    with small_blocks(block), patch.object(read_jsonl, "MAX_LINE_BYTES", 400):
+    with small_blocks(block):
         for split_bytes in (50, 600, 10**6):
-            rows = as_rows(read(file, count(file, split_bytes), Columns("text")))
+            rows = as_rows(read(file, count(file, split_bytes), Columns("text", most_bytes=400)))
             assert [row.text for row in rows] == ["a", None, "x" * 388, None, "b", None]
             assert {row.reason for row in rows} == {None, "line longer than 400 bytes"}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,7 +80,7 @@ def encode_in_batches(
     outputs, padded, done = [], 0, 0
     while batches:
         batch = batches.pop(0)
-        output = _unless_out_of_memory(forward, batch.rows)
+        output = unless_out_of_memory(partial(forward, batch.rows))
         if output is not None:
             outputs.append(output)
             padded += batch.tokens
@@ -131,12 +132,12 @@ def _in_order(outputs: list[torch.Tensor], order: NDArray[np.int64], dimensions:
     return vectors
 
 
-def _unless_out_of_memory(forward: Forward, rows: NDArray[np.int64]) -> torch.Tensor | None:
+def unless_out_of_memory(forward: Callable[[], torch.Tensor]) -> torch.Tensor | None:
     """What `forward` returns, or None when the GPU's memory did not suffice."""
     import torch
 
     try:
-        return forward(rows)
+        return forward()
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise

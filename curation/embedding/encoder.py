@@ -28,8 +28,8 @@ class Encoded:
         padded: tokens that were computed, with padding.
         truncated: documents that were not read whole.
         read_share: float32[n], the share of each text that was read, in (0, 1]; 1 where it was read whole.
-        batch_tokens: the token budget of a batch in force at the end: less than the job file's after the GPU ran out
-            of memory; 0 where there are no batches.
+        batch_tokens: the token budget of a batch in force at the end: less than at the start after the GPU ran out of
+            memory; 0 where there are no batches.
     """
 
     vectors: NDArray[np.float16]
@@ -47,8 +47,15 @@ class Encoder(Protocol):
     def dimensions(self) -> int:
         """Length of a vector."""
 
+    @property
+    def taken(self) -> dict[str, Any]:
+        """What it chose by itself for the hardware, for the run's record: the budget of a batch, and how it came about.
+
+        It must not decide what is committed beyond the last bits of vectors, so it is no part of `EncoderSpec`.
+        """
+
     def encode(self, texts: list[str]) -> Encoded:
-        """Encodes a list of texts; an empty list gives no vectors.
+        """Encodes a list of texts; an empty list gives no vectors. May be called from several threads at a time.
 
         Raises:
             NonFiniteVector: a text has no usable vector.

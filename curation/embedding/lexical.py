@@ -67,6 +67,11 @@ class LexicalModel:
         """Length of a vector."""
         return int(self.weights.shape[1])
 
+    @property
+    def taken(self) -> dict[str, Any]:
+        """Nothing depends on the hardware."""
+        return {}
+
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts; `tokens` counts the words read. See `Encoder`."""
         limit = self.max_tokens * self.max_chunks * CHARACTERS_PER_TOKEN

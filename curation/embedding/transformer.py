@@ -1,44 +1,51 @@
-"""The neural encoder: a sentence-transformers model, fed in batches of equal length.
+"""The neural encoder: a sentence-transformers model, fed in batches of so many tokens.
 
 `SentenceTransformer.encode` sorts by characters and cuts batches of 32 documents; tokenising and padding are done
-again for each batch. Here all texts are tokenised first, sorted by tokens, and cut by a token budget, so that there
-is hardly any padding and a batch of short documents is as much work as one of long ones. Weights are in the number
-format of the forward pass (autocast would convert them again and again). The chunks of long documents
-(`chunks`) are sorted in among the others. Models that are more than a transformer reading text with a fast tokenizer
-go through `model.encode`, in sorted order.
+again for each batch. Here all texts are tokenised first, sorted by tokens, and cut by a token budget (`budget`), so
+that a batch of short documents is as much work as one of long ones; `forward` packs them end to end where the model
+stands it. Weights are in the number format of the forward pass (autocast would convert them again and again). The
+chunks of long documents (`chunks`) are sorted in among the others. Models that are more than a transformer reading
+text with a fast tokenizer go through `model.encode`, in sorted order.
 
 On a CPU every thread runs a batch of its own, on one core. Threads that share a batch wait for each other hundreds of
 times in it, and where something else wants a core too, that waiting costs most of the speed (MiniLM on 2 busy cores:
 24 to 34 documents/s with shared batches, 58 to 92 with their own). The vectors do not depend on the number of threads
-then, either. A batch that leaves the cache is slower, so the job file's `batch_tokens` is an upper limit there.
+then, either.
+
+On a GPU two threads may call `encode`: one computes while the other tokenises, waits for the lock, or has left it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.embedding.batching import Forward, encode_in_batches, pad_left_or_right
+from curation.embedding.batching import Forward, encode_in_batches, unless_out_of_memory
+from curation.embedding.budget import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, Budget, measured_budget
 from curation.embedding.chunks import Chunker, Chunks, mean_of_chunks
 from curation.embedding.encoder import Encoded, EncoderSpec, normalised
+from curation.embedding.forward import Network, fast_network
 from curation.embedding.loading import load_model
 from curation.errors import JobError, RunError
 
-#: Best budget of a CPU batch: benchmarks/embedding.py --budgets 512 1024 2048 4096 8192.
-CPU_BATCH_TOKENS = 2048
 #: What is guessed of a model whose tokenizer is not used here.
 _CHARACTERS_PER_TOKEN = 4
+#: Most of a GPU's memory that a measured batch may take: the rest is for other shapes, and for whom it is shared with.
+_MEMORY_SHARE = 0.4
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """Texts ready to be encoded: their chunks, the token count of each, and what encodes some of them."""
 
     chunks: Chunks
@@ -53,13 +60,15 @@ class TransformerEncoder:
     Args:
         spec: the model that the run committed itself to.
         folder: where it lies on this machine; checked against the spec by the caller.
-        batch_tokens: tokens of a batch, padding included; on a CPU at most CPU_BATCH_TOKENS are taken.
+        batch_tokens: tokens of a batch, padding included; `auto`: see `budget`.
         device: `cpu`, `cuda` or `cuda:N`.
         threads: on a CPU, how many batches are computed at a time, each by one thread; not used on a GPU.
         trust_remote_code: whether code in the folder may run.
 
     Attributes:
         batch_tokens: the budget in force.
+        network: the model, and what was changed in it to make it faster.
+        prepare: tokenises texts, and says how some of them are encoded then.
 
     Raises:
         JobError: the model can't be loaded.
@@ -70,21 +79,34 @@ class TransformerEncoder:
         spec: EncoderSpec,
         folder: Path,
         *,
-        batch_tokens: int,
+        batch_tokens: int | Literal["auto"],
         device: str,
         threads: int,
         trust_remote_code: bool = False,
     ) -> None:
         import torch
 
-        self.spec = spec
-        self.model = load_model(folder, spec.precision, device, trust_remote_code)
-        self._device = torch.device(device)
-        self.batch_tokens = min(batch_tokens, CPU_BATCH_TOKENS) if self._device.type == "cpu" else batch_tokens
-        self._prepare = self._choose_way()
+        self.spec, self._device = spec, device
+        self._load = partial(load_model, folder, spec.precision, device, trust_remote_code)
+        self.network = Network(self._load(), device)
+        self.prepare = self._choose_way()
+        self._found = self._budget(batch_tokens)
+        self.batch_tokens = self._found.tokens
+        self._computing = threading.Lock()
         self._pool: Executor | None = None
-        if self._device.type == "cpu":
+        if device == "cpu":
             self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    @property
+    def taken(self) -> dict[str, Any]:
+        """What was chosen for this hardware. See `Encoder`."""
+        budget = {"batch_tokens": self.batch_tokens, "found": self._found.found, "rates": self._found.rates}
+        return {**budget, "packed": self.network.packed, "fused": self.network.fused}
+
+    @property
+    def model(self) -> Any:
+        """The SentenceTransformer."""
+        return self.network.model
 
     @property
     def dimensions(self) -> int:
@@ -93,11 +115,12 @@ class TransformerEncoder:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts. After the GPU ran out of memory the smaller batches stay. See `Encoder`."""
-        ready = self._prepare(texts)
-        batched = encode_in_batches(
-            ready.lengths, self.dimensions, self.batch_tokens, ready.forward, padding=ready.padding, pool=self._pool
-        )
-        self.batch_tokens = batched.batch_tokens
+        ready = self.prepare(texts)
+        with self._computing:
+            batched = encode_in_batches(
+                ready.lengths, self.dimensions, self.batch_tokens, ready.forward, padding=ready.padding, pool=self._pool
+            )
+            self.batch_tokens = batched.batch_tokens
         return Encoded(
             vectors=normalised(mean_of_chunks(batched.vectors, ready.chunks.counts, ready.chunks.weights)),
             tokens=int(ready.lengths.sum()),
@@ -107,7 +130,7 @@ class TransformerEncoder:
             batch_tokens=batched.batch_tokens,
         )
 
-    def _choose_way(self) -> Callable[[list[str]], _Prepared]:
+    def _choose_way(self) -> Callable[[list[str]], Prepared]:
         """How this model is fed."""
         first = self.model[0]
         kind = type(first).__name__
@@ -115,6 +138,8 @@ class TransformerEncoder:
             self._chunker = self._new_chunker(first.tokenizer, special=False, from_end=False)
             return self._prepare_static
         if self.model.default_prompt_name is None and kind == "Transformer" and _reads_plain_text(first):
+            self.network = fast_network(self.model, self._load, self._device, self.spec)
+            first = self.model[0]
             from_end = first.tokenizer.truncation_side == "left"
             self._chunker = self._new_chunker(first.tokenizer.backend_tokenizer, special=True, from_end=from_end)
             return self._prepare_transformer
@@ -130,20 +155,45 @@ class TransformerEncoder:
     def _new_chunker(self, tokenizer: Any, special: bool, from_end: bool) -> Chunker:
         return Chunker(tokenizer, self.spec.max_tokens, self.spec.max_chunks, special, from_end)
 
-    def _prepare_transformer(self, texts: list[str]) -> _Prepared:
+    def _budget(self, batch_tokens: int | Literal["auto"]) -> Budget:
+        """The tokens of a batch, and how they were found."""
+        if batch_tokens != "auto":
+            return Budget(batch_tokens, "given")
+        if self._device == "cpu":
+            return Budget(CPU_BATCH_TOKENS, "fixed")
+        if self.prepare != self._prepare_transformer:
+            return Budget(GPU_BATCH_TOKENS, "fixed")
+        return measured_budget(self._rate)
+
+    def _rate(self, batch_tokens: int) -> float | None:
+        """Tokens a second in batches of documents as long as they get; None where a batch takes too much memory."""
+        import torch
+
+        longest = self.spec.max_tokens
+        documents = [np.ones(longest, np.int32)] * max(1, batch_tokens // longest)
+        features = self.network.features(documents)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        free = torch.cuda.mem_get_info(self._device)[0] + torch.cuda.memory_reserved(self._device)
+        best = float("inf")
+        for _ in range(4):  # the first one warms up, and may be the best no less
+            torch.cuda.synchronize(self._device)
+            begun = time.perf_counter()
+            if unless_out_of_memory(lambda: self.network.vectors(features)) is None:
+                return None
+            torch.cuda.synchronize(self._device)
+            best = min(best, time.perf_counter() - begun)
+        fits = torch.cuda.max_memory_allocated(self._device) <= _MEMORY_SHARE * free
+        return longest * len(documents) / best if fits else None
+
+    def _prepare_transformer(self, texts: list[str]) -> Prepared:
         chunks = self._chunker(texts)
-        tokenizer = self.model[0].tokenizer
-        filler, left = tokenizer.pad_token_id or 0, tokenizer.padding_side == "left"
-        typed = "token_type_ids" in tokenizer.model_input_names
 
         def forward(rows: NDArray[np.int64]) -> Any:
-            ids, mask = pad_left_or_right([chunks.ids[row] for row in rows], filler, left)
-            features = {"input_ids": ids, "attention_mask": mask}
-            return self._forward({**features, "token_type_ids": np.zeros_like(ids)} if typed else features)
+            return self._checked(self.network.vectors(self.network.features([chunks.ids[row] for row in rows])))
 
-        return _Prepared(chunks, chunks.lengths, forward, padding=True)
+        return Prepared(chunks, chunks.lengths, forward, padding=not self.network.packed)
 
-    def _prepare_static(self, texts: list[str]) -> _Prepared:
+    def _prepare_static(self, texts: list[str]) -> Prepared:
         """Token embeddings are only averaged: chunks lie end to end, with the place where each begins."""
         chunks = self._chunker(texts)
 
@@ -151,11 +201,12 @@ class TransformerEncoder:
             batch = [chunks.ids[row] for row in rows]
             ends = np.cumsum([len(ids) for ids in batch])
             offsets = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-            return self._forward({"input_ids": np.concatenate(batch).astype(np.int64), "offsets": offsets})
+            features = {"input_ids": np.concatenate(batch).astype(np.int64), "offsets": offsets}
+            return self._checked(self.network.vectors(features))
 
-        return _Prepared(chunks, chunks.lengths, forward, padding=False)
+        return Prepared(chunks, chunks.lengths, forward, padding=False)
 
-    def _prepare_any(self, texts: list[str]) -> _Prepared:
+    def _prepare_any(self, texts: list[str]) -> Prepared:
         """Any other model, through its own `encode`: tokens, and what is read of a text, are guessed."""
         tokens = np.array([1 + len(text) // _CHARACTERS_PER_TOKEN for text in texts], np.int64)
         lengths = np.minimum(tokens, self.spec.max_tokens)
@@ -165,22 +216,11 @@ class TransformerEncoder:
         def forward(rows: NDArray[np.int64]) -> Any:
             batch = [texts[row] for row in rows]
             vectors = self.model.encode(
-                batch, batch_size=len(batch), convert_to_tensor=True, show_progress_bar=False, device=str(self._device)
+                batch, batch_size=len(batch), convert_to_tensor=True, show_progress_bar=False, device=self._device
             )
             return self._checked(vectors.float().cpu())
 
-        return _Prepared(chunks, lengths, forward, padding=True)
-
-    def _forward(self, features: dict[str, NDArray[np.int64]]) -> Any:
-        """The vectors of one batch as a float32 tensor in host memory. On a GPU the copies are not waited for."""
-        import torch
-
-        tensors = {name: torch.from_numpy(array) for name, array in features.items()}
-        if self._device.type == "cuda":
-            tensors = {name: t.pin_memory().to(self._device, non_blocking=True) for name, t in tensors.items()}
-        with torch.inference_mode():
-            vectors = self.model(tensors)["sentence_embedding"]
-            return self._checked(vectors.float().to("cpu", non_blocking=True))
+        return Prepared(chunks, lengths, forward, padding=True)
 
     def _checked(self, vectors: Any) -> Any:
         if vectors.shape[1] != self.dimensions:

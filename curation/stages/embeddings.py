@@ -8,6 +8,10 @@ plain tasks.
 The pool is fixed because Ray Data's autoscaling of GPU actors waits for the first one's backlog; restarts are
 bounded because the default is to restart for ever. Actors take all their CPUs as Ray sees them: nothing else of this
 stage needs a slot, as the items are in the object store before it begins.
+
+An actor with a GPU works on two items at a time, in two threads: while one's texts are on the GPU, the other's are
+read and tokenised, or its vectors are written. The encoder lets one compute at a time. On a CPU there would be nothing
+to gain: all cores compute anyway.
 """
 
 from __future__ import annotations
@@ -84,12 +88,17 @@ def _encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
     with warnings.catch_warnings():  # of the two limits on restarts, for which Ray Data has no other door yet
         warnings.simplefilter("ignore", ray.util.annotations.RayDeprecationWarning)
         results = _map_batches(run, pool, rows)
+    told: list[dict[str, Any]] = []
     try:
         for row in results.iter_rows():
             outcome = pickle.loads(row["outcome"])
             if isinstance(outcome, CurationError):
                 raise outcome
-            yield outcome
+            receipts, taken = outcome
+            if taken and taken not in told:
+                told.append(taken)
+                run.reporter.event("batches", stage="embeddings", **taken)
+            yield receipts
     except (ray.exceptions.RayError, ray.exceptions.UserCodeException) as error:
         raise RunError(f"embedding failed: {workers.cause_of(error)}") from error
 
@@ -102,7 +111,9 @@ def _map_batches(run: Run, pool: Pool, rows: list[dict[str, bytes]]) -> Any:
         batch_size=1,
         batch_format="pyarrow",
         fn_constructor_args=(run.store, run.job, "cuda" if pool.gpus else "cpu", pool.threads),
-        compute=ray.data.ActorPoolStrategy(size=pool.actors),
+        compute=ray.data.ActorPoolStrategy(
+            size=pool.actors, max_concurrent_calls_per_actor=pool.items, enable_true_multi_threading=True
+        ),
         num_gpus=pool.gpus,
         num_cpus=0 if pool.gpus else pool.threads,
         max_restarts=workers.RETRIES,
@@ -118,12 +129,18 @@ class Pool:
     threads: int
     gpus: float
 
+    @property
+    def items(self) -> int:
+        """Work items that an actor has in hand at a time."""
+        return 2 if self.gpus else 1
+
 
 def pool_layout(job: Job, kind: str, items: int) -> Pool:
     """The pool for the cluster at hand; no more actors than there are items.
 
-    The lexical encoder is Python and SciPy on one thread, so it gets an actor a CPU. A transformer on CPU shares its
-    matrix products among up to 8 threads: more scale badly, fewer load the model more often than they need.
+    The lexical encoder is Python and SciPy on one thread, so it gets an actor a CPU. A transformer on CPU gets up to 8
+    threads, which compute a batch each: fewer would load the model more often, and more wait for the last batch of
+    a split.
     """
     wanted = job.resources.embedding_actors
     gpus = 0.0 if kind == "lexical" else workers.gpus_per_actor(job.resources)
@@ -151,15 +168,15 @@ class EncoderActor:
         self._dropped = dropped_documents(store)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """The outcome of each item: its receipts, or the error that a person must mend."""
+        """The outcome of each item: its receipts and what the encoder chose, or the error that a person must mend."""
         return pa.table({"outcome": [pickle.dumps(self._outcome(item)) for item in batch["item"].to_pylist()]})
 
-    def _outcome(self, pickled: bytes) -> list[Receipt] | CurationError:
+    def _outcome(self, pickled: bytes) -> tuple[list[Receipt], dict[str, Any]] | CurationError:
         if self._failure:
             return self._failure
         item: WorkItem = pickle.loads(pickled)
         try:
-            return self._encode(item)
+            return self._encode(item), self._encoder.taken
         except CurationError as error:
             return error
         except Exception as error:  # noqa: BLE001 (Ray Data would hide it behind words of its own)

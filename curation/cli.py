@@ -84,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("run_dir", metavar="RUN_DIR")
     verify = _command(commands, "verify", verify_command, "read every table and shard back and check what they promise")
     verify.add_argument("run_dir", metavar="RUN_DIR")
+    text = "hash only this share of the files, and read only this share of the vectors and shards, e.g. 0.01"
+    verify.add_argument("--sample", type=_share, default=1.0, metavar="SHARE", help=text)
+    verify.add_argument("--without-inputs", action="store_true", help="don't ask whether the input files changed")
     demo = _command(commands, "demo", demo_command, "build a corpus of real text from this installation and run it")
     demo.add_argument("run_dir", metavar="RUN_DIR", nargs="?", default="runs/demo")
     demo.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key of the demo's job file")
@@ -108,6 +111,13 @@ def _command(
 def _job_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", metavar="JOB.yaml")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key, e.g. sampling.clip=3")
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError("a share is above 0 and at most 1")
+    return share
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -209,12 +219,13 @@ def _show(run_dir: str) -> int:
 def verify_command(options: argparse.Namespace) -> int:
     """`curation verify`."""
     from curation.pipeline import STAGES, stage_fingerprint
-    from curation.stages.verify import verify
     from curation.store import Store
+    from curation.verify import verify
 
     checks = 0
     faults = []
-    for fault in verify(Store.open(options.run_dir), STAGES, stage_fingerprint):
+    store, inputs = Store.open(options.run_dir), not options.without_inputs
+    for fault in verify(store, STAGES, stage_fingerprint, sample=options.sample, inputs=inputs):
         checks += 1
         if fault is not None:
             faults.append(fault)

@@ -40,10 +40,11 @@ STAGE = Stage("assignments", ("assignments",), ("embeddings", "centroids"), sett
 
 def assign(store: Store, job: Job, item: WorkItem, centroids: NDArray[np.float32]) -> list[Receipt]:
     """Commits the assignments of an item's splits."""
-    return [_assign_split(store, split, centroids) for split in item.splits]
+    return [assign_split(store, split, centroids) for split in item.splits]
 
 
-def _assign_split(store: Store, split: Split, centroids: NDArray[np.float32]) -> Receipt:
+def assign_split(store: Store, split: Split, centroids: NDArray[np.float32]) -> Receipt:
+    """Commits the assignments of a split."""
     doc_id, vectors = load_vectors(store, part_name("embeddings", split.split_id))
     cluster, similarity, second = nearest_two(vectors, centroids)
     arrays = [doc_id, cluster, similarity, pa.array(second, from_pandas=True)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from curation.config import Job
 from curation.progress import Reporter
-from curation.store import Part, Store
+from curation.store import Marker, Part, Store
 
 #: The run directory's copy of the job file.
 JOB = "job.yaml"
@@ -54,3 +54,7 @@ class Stage:
     work: Callable[[Run], Result]
     recheck: Callable[[Run], None] | None = None
     precheck: Callable[[Run], None] | None = None
+
+
+#: Computes the fingerprint of a stage from the job and the markers before it.
+Fingerprint = Callable[[Stage, Job, dict[str, Marker]], str]

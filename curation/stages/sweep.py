@@ -41,7 +41,7 @@ from curation.sampling.balance import effective_number, effective_tokens, gini
 from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.stages import centroids, profiles
-from curation.stages.context import Stage
+from curation.stages.context import Fingerprint, Stage
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
@@ -49,7 +49,6 @@ from curation.stages.fits import load_centroids
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
-from curation.stages.verify import Fingerprint
 from curation.store import Marker, Store
 
 #: About the most documents that are clustered anew.

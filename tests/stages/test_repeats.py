@@ -7,11 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import tables
 from curation.stages.fits import load_centroids
 from curation.stages.repeats import repeated_documents
-from curation.stages.splits import load_splits
-from curation.stages.verify_vectors import check_repeats
 from curation.store import Store
 from tests.clustering.data import mixture
 from tests.test_pipeline import faults, run
@@ -52,12 +49,3 @@ def test_copies_of_a_vector_move_no_centroid_and_are_assigned_like_any_other(tmp
     assert set(cluster[ROWS:]) == {cluster[7]}
     summary = json.loads((crowded / "report/summary.json").read_text())
     assert summary["clustering"]["repeats"] == COPIES
-
-
-def test_verify_sees_a_repeat_that_is_not_listed(tmp_path):
-    store = Store.open(str(finished(tmp_path / "a", 3)))
-    splits = load_splits(store)
-    assert check_repeats(store, splits) is None
-    [name] = [name for name in store.list("repeats") if name.endswith(".parquet")]
-    store.write_table(name, pa.table([[ROWS], [7]], schema=tables.REPEATS))
-    assert "repeats: does not list" in check_repeats(store, splits)

@@ -1,0 +1,135 @@
+"""Shard by shard: the rows of each are the schedule's, in order, with the texts that were read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation.config import Job
+from curation.sources.rows import Split
+from curation.stages.documents import text_hash
+from curation.stages.shards import INDEX
+from curation.stages.splits import load_splits, part_name
+from curation.stages.workers import map_items
+from curation.store import Store
+from curation.verify.files import Faults, sampled
+from curation.verify.splits import Findings, content_hashes, domain_key, drawn_keys, fault_unless
+
+#: Rows of a shard whose texts are hashed at a time.
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A shard as the plan and the splits have it: number, file, first position, rows, and the sum of its keys."""
+
+    number: int
+    name: str
+    first: int
+    rows: int
+    key: int
+
+    @property
+    def label(self) -> str:
+        """The file."""
+        return self.name
+
+
+def check_shards(store: Store, job: Job, listed: pa.Table, findings: Findings, sample: float) -> Faults:
+    """The index against the plan and the files, and the rows of a sample of the shards."""
+    index = json.loads(store.read_bytes(INDEX))
+    rows = sum(shard["rows"] for shard in index["shards"])
+    fault = f"{INDEX}: has {rows} rows, and the schedule {findings.draws}"
+    yield fault_unless(rows == findings.draws == index["rows"], fault)
+    marker = store.marker("shards")
+    written = {part.name: part for part in marker.parts} if marker else {}
+    wanted = []
+    plan = listed.to_pylist()
+    yield fault_unless(len(plan) == len(index["shards"]), f"{INDEX}: does not list the shards of the plan")
+    for number, (shard, row) in enumerate(zip(index["shards"], plan, strict=False)):
+        name = f"shards/{shard['file']}"
+        part = written.get(name)
+        agrees = part and (part.rows, part.bytes, part.sha256) == (shard["rows"], shard["bytes"], shard["sha256"])
+        planned = all(shard[key] == row[key] for key in ("rows", "tokens", "text_bytes"))
+        yield fault_unless(bool(agrees and planned), f"{INDEX}: does not agree with the plan on {shard['file']}")
+        wanted.append(Wanted(number, name, row["first_position"], row["rows"], int(findings.shard_keys[number])))
+        held = int(findings.shard_rows[number])
+        yield fault_unless(held == row["rows"], f"schedule: gives {held} rows to {name}, and the plan {row['rows']}")
+    chosen = sampled(job, "shards", len(wanted), sample)
+    looked_at = [shard for shard, mine in zip(wanted, chosen, strict=True) if mine]
+    for _, fault_of in map_items(looked_at, check_shard, store, tasks=job.resources.tasks):
+        yield fault_of
+
+
+def check_shard(shard: Wanted, store: Store) -> str | None:
+    """One shard; where its rows are not those of the splits, looks for the first that differs."""
+    table = store.read_table(shard.name, ["text", "doc_id", "domain", "cluster", "repetition"])
+    if table.num_rows != shard.rows:
+        return f"{shard.name}: has {table.num_rows} rows, and the plan says {shard.rows}"
+    hashes = _text_hashes(table["text"])
+    domains = table["domain"].combine_chunks()
+    names = domains.dictionary.to_pylist() if pa.types.is_dictionary(domains.type) else None
+    keyed = {name: domain_key(name) for name in (names or domains.unique().to_pylist())}
+    domain = np.array([keyed[name] for name in domains.to_pylist()], np.uint64)
+    doc_id, cluster, repetition = (table[name].to_numpy() for name in ("doc_id", "cluster", "repetition"))
+    position = shard.first + np.arange(shard.rows)
+    key = drawn_keys(position, doc_id, cluster, repetition, domain, hashes)
+    return None if int(key.sum()) == shard.key else _difference(store, shard, table, hashes)
+
+
+def _text_hashes(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
+    digests = []
+    for start in range(0, len(texts), _ROWS):
+        digests += [text_hash(text) for text in texts.slice(start, _ROWS).to_pylist()]
+    return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
+
+
+def _difference(store: Store, shard: Wanted, table: pa.Table, hashes: NDArray[np.uint64]) -> str:
+    """What differs between a shard and the schedule, in words."""
+    splits = load_splits(store)
+    plan = _planned(store, splits, shard)
+    found = table.select(["doc_id", "cluster", "repetition"])
+    if plan is None or not found.equals(plan.select(found.column_names)):
+        return f"{shard.name}: its rows are not the schedule's, in order"
+    read = np.stack([plan["low"].to_numpy(), plan["high"].to_numpy()], axis=1)
+    other = np.flatnonzero((read != hashes).any(axis=1))
+    if len(other):
+        document = table["doc_id"][int(other[0])].as_py()
+        return f"{shard.name}: the text of document {document} is not the one that was read"
+    return f"{shard.name}: a row has another domain than its document"
+
+
+def _planned(store: Store, splits: list[Split], shard: Wanted) -> pa.Table | None:
+    """The rows that the splits give to a shard, by position; None where positions are missing or there twice."""
+    tables = []
+    for split in splits:
+        schedule = store.read_table(
+            part_name("schedule", split.split_id), ["doc_id", "repetition", "position", "shard"]
+        )
+        mine = schedule.filter(pa.array(schedule["shard"].to_numpy() == shard.number))
+        if not mine.num_rows:
+            continue
+        doc_id = mine["doc_id"].to_numpy()
+        assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
+        own = np.searchsorted(assigned["doc_id"].to_numpy(), doc_id)
+        documents = store.read_table(part_name("documents", split.split_id), ["content_hash"])
+        content = content_hashes(documents)[doc_id - split.first_doc_id]
+        columns: dict[str, Any] = {
+            "doc_id": doc_id.astype(np.int64),
+            "cluster": assigned["cluster"].to_numpy()[own],
+            "repetition": mine["repetition"].to_numpy(),
+            "position": mine["position"].to_numpy().astype(np.int64),
+            "low": content[:, 0],
+            "high": content[:, 1],
+        }
+        tables.append(pa.table(columns))
+    if not tables:
+        return None
+    rows = pa.concat_tables(tables).sort_by("position")
+    expected = shard.first + np.arange(shard.rows)
+    return rows if np.array_equal(rows["position"].to_numpy(), expected) else None

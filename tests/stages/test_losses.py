@@ -1,0 +1,205 @@
+"""Lost workers and missing machines: what is bounded, what is named, and what waits no longer than it should."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.errors import InputError, RunError
+from curation.job_file import load_job
+from curation.pipeline import run_job
+from curation.progress import Reporter
+from curation.stages import documents, pool, waiting, workers
+from curation.stages.board import LOST, Board
+from curation.stages.encoding import EncoderActor
+from curation.store import Store
+from tests.corpus import build, job, shard_hashes
+
+BAD = 3
+
+
+def die(item, folder, times):
+    """Kills its worker the first `times` times that it gets an item."""
+    mark = Path(folder, f"{item}-{time.time_ns()}")
+    mark.touch()
+    if len(list(Path(folder).glob(f"{item}-*"))) <= times:
+        os._exit(1)
+    return item * item
+
+
+def die_of(item, folder):
+    """Kills its worker when the bad one is in the list."""
+    if BAD in item:
+        os._exit(1)
+    return [2 * one for one in item]
+
+
+def describe(store, job, item, shares):
+    """The work of `documents`, but that one split kills its worker."""
+    if any(split.split_id == BAD for split in item.splits):
+        os._exit(1)
+    return ORIGINAL(store, job, item, shares)
+
+
+ORIGINAL = documents.describe
+
+
+class Fragile(EncoderActor):
+    """Dies of one split as it commits it."""
+
+    def _commit(self, file, split, text):
+        if split.split_id == BAD:
+            os._exit(1)
+        return super()._commit(file, split, text)
+
+
+class Unborn(EncoderActor):
+    """Dies while it loads the model."""
+
+    def __init__(self, *arguments):
+        import curation.stages.encoding as encoding
+
+        encoding.open_encoder = lambda *_: os._exit(1)
+        super().__init__(*arguments)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr(workers, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "LOOK", 0.2)
+
+
+def a_job(tmp_path, more=""):
+    return load_job(job(tmp_path / "corpus", tmp_path / "run", more))
+
+
+def test_the_board_counts_what_begins_without_an_end():
+    board = Board()
+    assert [board.begin("a"), board.begin("a"), board.begin("b")] == [1, 2, 1]
+    assert board.tries(["a", "b", "c"]) == 2
+    assert board.idle_seconds() == 0
+    board.end("a")
+    assert board.begin("a") == 1
+
+
+def test_the_board_takes_the_silent_for_lost(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    board = Board()
+    board.begin("a")
+    now[0] += LOST - 1
+    assert board.idle_seconds() == 0
+    now[0] += 2
+    assert board.idle_seconds() == LOST + 1
+    board.beat("a")
+    now[0] += 3
+    assert board.idle_seconds() == 0
+    board.end("a")
+    now[0] += 4
+    assert board.idle_seconds() == 4
+
+
+def test_every_item_has_its_own_losses(ray_session, hasty, tmp_path):
+    """Each of ten items is lost as often as one may be: thirty losses in all, and no end of the run."""
+    found = dict(workers.map_items(range(4), die, str(tmp_path), workers.RETRIES))
+    assert found == {item: item * item for item in range(4)}
+    assert len(list(tmp_path.iterdir())) == 4 * (workers.RETRIES + 1)
+
+
+def test_an_item_that_is_lost_too_often_ends_the_map(ray_session, hasty, tmp_path):
+    with pytest.raises(RunError, match=rf"die: its worker was lost {workers.RETRIES + 1} times"):
+        list(workers.map_items([7], die, str(tmp_path), 99))
+    assert len(list(tmp_path.iterdir())) == workers.RETRIES + 1
+
+
+def test_parts_are_tried_alone_and_the_one_that_kills_is_known(ray_session, hasty, tmp_path):
+    given_up = []
+
+    def lost(item, error):
+        given_up.append((item, str(error)))
+        return [None]
+
+    found = dict(
+        (tuple(item), receipt)
+        for item, receipt in workers.map_items(
+            [[1, 2], [BAD, 4]], die_of, str(tmp_path), parts=lambda item: [[one] for one in item], lost=lost
+        )
+    )
+    assert found == {(1, 2): [2, 4], (BAD,): [None], (4,): [8]}
+    assert [item for item, _ in given_up] == [[BAD]]
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.001])
+def test_a_split_that_kills_its_reader_is_rejected_within_the_limit(ray_session, hasty, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(documents, "describe", describe)
+    asked = a_job(tmp_path, f"rows: {{on_bad: reject, max_rejected: {limit}}}\n")
+    if limit < 0.5:
+        with pytest.raises(InputError, match="more than rows.max_rejected.*web.parquet.*kills the worker"):
+            run_job(asked, Reporter((tmp_path / "log").open("w")))
+        return
+    run_job(asked, Reporter((tmp_path / "log").open("w")))
+    store = Store.open(asked.run_dir)
+    split = store.read_table("sources/splits.parquet").to_pylist()[BAD]
+    rejected = store.read_table(f"rejected/part-{BAD:08}.parquet")
+    wanted = range(split["first_doc_id"], split["first_doc_id"] + split["rows"])
+    assert rejected["doc_id"].to_pylist() == list(wanted)
+    assert set(rejected["reason"].to_pylist()) == {
+        f"reading rows {split['first_row']} to {split['first_row'] + split['rows'] - 1} kills the worker"
+    }
+    shards = [store.read_table(f"shards/{name}")["doc_id"] for name in shard_hashes(asked.run_dir) if "parquet" in name]
+    drawn = np.concatenate([ids.to_numpy() for ids in shards])
+    assert len(drawn) > 0
+    assert not np.isin(drawn, list(wanted)).any()
+
+
+def test_a_split_that_kills_its_reader_is_named_where_rows_must_be_good(ray_session, hasty, tmp_path, monkeypatch):
+    monkeypatch.setattr(documents, "describe", describe)
+    with pytest.raises(RunError, match=rf"web.parquet, rows \d+ to \d+ \(split {BAD}\): its worker was lost 4 times"):
+        run_job(a_job(tmp_path, "rows: {on_bad: fail}\n"), Reporter((tmp_path / "log").open("w")))
+
+
+def test_a_split_that_kills_its_encoder_is_named(ray_session, hasty, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "EncoderActor", Fragile)
+    with pytest.raises(RunError, match=rf"web.parquet, rows \d+ to \d+ \(split {BAD}\): its worker was lost 4 times"):
+        run_job(a_job(tmp_path), Reporter((tmp_path / "log").open("w")))
+    monkeypatch.setattr(pool, "EncoderActor", Unborn)
+    with pytest.raises(RunError, match=r"an encoder actor: its worker was lost 4 times \(while it loaded the model"):
+        run_job(a_job(tmp_path), Reporter((tmp_path / "log").open("w")))
+
+
+def test_no_gpu_and_no_free_cpu_end_in_words(ray_session, hasty, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(waiting.PATIENCE, "seconds", 2.0)
+    told = []
+    monkeypatch.setattr(waiting.PATIENCE, "tell", lambda kind, text: told.append((kind, text)))
+    monkeypatch.setattr(waiting.PATIENCE, "told", 0.0)
+    with pytest.raises(RunError, match=r"Asked for: 1 CPU and 1 GPU; the cluster has 1 nodes with 2 CPU.* 0 GPU"):
+        list(workers.map_items([1], die_of, "", gpus=1))
+    hog = ray.remote(num_cpus=2)(Board).remote()
+    ray.get(hog.idle_seconds.remote())
+    try:
+        with pytest.raises(
+            RunError, match=r"die of: nothing could start for \d+ s. Asked for: 1 CPU.*2 CPU \(0 free\)"
+        ):
+            list(workers.map_items([[1]], die_of, ""))
+    finally:
+        ray.kill(hog)
+    assert told
+    assert told[0][0] == "waiting"
+
+
+def test_rows_of_which_nothing_is_kept_are_not_read(tmp_path):
+    from curation.sources.rows import Columns
+
+    build(tmp_path)
+    rows = Columns("text", "url", ("year",), ("score",), "v").blank(3)
+    assert rows.table.num_rows == 3
+    assert rows.table.column_names == ["text", "id", "year", "number:score", "vector:"]
+    assert all(column.null_count == 3 for column in rows.table.columns)
+    assert rows.table["text"].type == pa.large_string()

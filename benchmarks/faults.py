@@ -152,8 +152,12 @@ def node(gracefully: bool) -> Callable[[Attempt], bool]:
             return False
         taken = run.rng.choice(sorted(run.cluster.ray.worker_nodes, key=lambda one: str(one.unique_id)))
         if gracefully:
-            taken.all_processes["raylet"][0].process.terminate()
+            raylet = taken.all_processes["raylet"][0].process
+            workers = [one for one in workers_at_work("") if one.ppid() == raylet.pid]
+            raylet.terminate()
             run.cluster.gone.append(taken)
+            if psutil.wait_procs([psutil.Process(raylet.pid), *workers], timeout=30)[1]:
+                raise SystemExit("a node took more than 30 s to end after SIGTERM")
         else:
             run.cluster.ray.remove_node(taken, allow_graceful=False)
         return True

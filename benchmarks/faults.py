@@ -176,17 +176,26 @@ def disk_full(run: Attempt) -> bool:
     return True
 
 
-#: Name, whether it strikes the standing cluster (or a driver that starts its own Ray), and the fault.
-FAULTS: dict[str, tuple[bool, Callable[[Attempt], bool]]] = {
-    "driver kill -9": (True, driver(signal.SIGKILL)),
-    "driver SIGTERM": (True, driver(signal.SIGTERM)),
-    "task kill -9": (True, worker("::_call")),
-    "encoder kill -9": (True, worker("MapWorker")),
-    "K-Means kill -9": (True, worker("RowActor")),
-    "any worker SIGTERM": (True, worker("", signal.SIGTERM)),
-    "node removed": (True, node(gracefully=False)),
-    "node SIGTERM": (True, node(gracefully=True)),
-    "disk full": (True, disk_full),
-    "machine kill -9": (False, machine),
-    "laptop SIGTERM": (False, driver(signal.SIGTERM)),
+@dataclass(frozen=True)
+class Fault:
+    """What strikes, where, and when if not at any time."""
+
+    strike: Callable[[Attempt], bool]
+    on_cluster: bool = True
+    """Or a driver that starts its own Ray."""
+    stage: str = ""
+
+
+FAULTS = {
+    "driver kill -9": Fault(driver(signal.SIGKILL)),
+    "driver SIGTERM": Fault(driver(signal.SIGTERM)),
+    "task kill -9": Fault(worker("::_call")),
+    "encoder kill -9": Fault(worker("MapWorker"), stage="embeddings"),
+    "K-Means kill -9": Fault(worker("RowActor"), stage="centroids"),
+    "any worker SIGTERM": Fault(worker("", signal.SIGTERM)),
+    "node removed": Fault(node(gracefully=False)),
+    "node SIGTERM": Fault(node(gracefully=True)),
+    "disk full": Fault(disk_full),
+    "machine kill -9": Fault(machine, on_cluster=False),
+    "laptop SIGTERM": Fault(driver(signal.SIGTERM), on_cluster=False),
 }

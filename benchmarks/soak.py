@@ -13,6 +13,7 @@ less that of the undisturbed run. Disk full needs the right to mount a tmpfs, an
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -20,11 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults import FAULTS, ROOT, Attempt, Cluster
+from faults import FAULTS, ROOT, Attempt, Cluster, Fault
 
 sys.path.insert(0, str(ROOT))
 
@@ -32,7 +32,15 @@ from tests.corpus import job, shard_hashes
 
 MOST_STARTS = 6
 
-Strike = Callable[[Attempt], bool]
+
+@dataclass(frozen=True)
+class Alone:
+    """A run that was left alone."""
+
+    seconds: float
+    hashes: dict[str, str]
+    started: list[tuple[str, float, float]]
+    """Each stage, when it began and when the next one did, in seconds since the first."""
 
 
 @dataclass
@@ -54,7 +62,7 @@ def main() -> None:
         print("disk full: left out, a tmpfs can't be mounted here")
         del faults["disk full"]
     cluster, rng = Cluster(folder / "ray"), random.Random(options.seed)
-    if any(on_cluster for on_cluster, _ in faults.values()):
+    if any(fault.on_cluster for fault in faults.values()):
         cluster.start()
     try:
         soak(options, folder, faults, cluster, rng)
@@ -91,28 +99,29 @@ def mounted(disk: Path) -> bool:
 def soak(
     options: argparse.Namespace,
     folder: Path,
-    faults: dict[str, tuple[bool, Strike]],
+    faults: dict[str, Fault],
     cluster: Cluster,
     rng: random.Random,
 ) -> None:
     path = job(folder / "corpus", folder / "run", scale=options.scale)
-    places = {on_cluster for on_cluster, _ in faults.values()}
+    places = {fault.on_cluster for fault in faults.values()}
     alone = {where: undisturbed(path, folder, cluster if where else None) for where in sorted(places)}
-    wanted = next(iter(alone.values()))[1]
-    assert all(hashes == wanted for _, hashes in alone.values()), "the undisturbed runs differ"
-    print({("cluster" if where else "alone"): round(seconds, 1) for where, (seconds, _) in alone.items()}, flush=True)
+    wanted = next(iter(alone.values())).hashes
+    assert all(one.hashes == wanted for one in alone.values()), "the undisturbed runs differ"
+    for where, one in alone.items():
+        print(f"undisturbed, {'on the cluster' if where else 'with its own Ray'}: {one.seconds:.1f} s", flush=True)
     table = {(name, stage): Row() for name in faults for stage in options.stages}
     begun = time.monotonic()
     while sum(row.count for row in table.values()) < options.runs and time.monotonic() - begun < options.minutes * 60:
         least = min(row.count for row in table.values())
         name, stage = rng.choice([key for key, row in table.items() if row.count == least])
-        where, strike = faults[name]
+        fault = faults[name]
         base = folder / "disk" if name == "disk full" else folder
         run_dir = base / f"{name.replace(' ', '-')}-{time.monotonic_ns()}"
-        run = Attempt(path, run_dir, folder / f"{run_dir.name}.log", rng, cluster if where else None)
-        disturb(run, name, stage, strike, alone[where], table[name, stage])
+        run = Attempt(path, run_dir, folder / f"{run_dir.name}.log", rng, cluster if fault.on_cluster else None)
+        disturb(run, name, stage, alone[fault.on_cluster], table[name, stage])
         shutil.rmtree(run_dir, ignore_errors=True)
-        if where:
+        if fault.on_cluster:
             cluster.mend()
     print(f"{'fault':20} {'in':12} {'count':>6} {'recovered':>10} {'starts':>7} {'lost s, mean':>13} {'max':>6}")
     for (name, stage), row in table.items():
@@ -125,29 +134,31 @@ def soak(
         raise SystemExit(1)
 
 
-def undisturbed(path: str, folder: Path, cluster: Cluster | None) -> tuple[float, dict[str, str]]:
-    """Seconds of a run that is left alone, the better of two, and the hashes of its shards."""
-    seconds, hashes = [], {}
-    for number in range(2):
-        run_dir = folder / f"alone-{cluster is not None}-{number}"
-        run = Attempt(path, run_dir, folder / f"{run_dir.name}.log", random.Random(0), cluster)
-        begun = time.monotonic()
-        run.start()
-        if run.wait():
-            raise SystemExit(f"the undisturbed run failed:\n{run.log.read_text()[-2000:]}")
-        seconds.append(time.monotonic() - begun)
-        hashes = shard_hashes(run_dir)
-    return min(seconds), hashes
+def undisturbed(path: str, folder: Path, cluster: Cluster | None) -> Alone:
+    """A run that is left alone."""
+    run_dir = folder / f"alone-{cluster is not None}"
+    run = Attempt(path, run_dir, folder / f"{run_dir.name}.log", random.Random(0), cluster)
+    begun = time.monotonic()
+    run.start()
+    if run.wait():
+        raise SystemExit(f"the undisturbed run failed:\n{run.log.read_text()[-2000:]}")
+    seconds = time.monotonic() - begun
+    events = [json.loads(line) for line in run.log.read_text().splitlines() if line.startswith("{")]
+    starts = [(event["stage"], event["time"]) for event in events if event["event"] == "start"]
+    ends = [*(at for _, at in starts[1:]), events[-1]["time"]]
+    first = starts[0][1]
+    spans = [(stage, at - first, end - first) for (stage, at), end in zip(starts, ends, strict=True)]
+    return Alone(seconds, shard_hashes(run_dir), spans)
 
 
-def disturb(run: Attempt, name: str, stage: str, strike: Strike, alone: tuple[float, dict[str, str]], row: Row) -> None:
+def disturb(run: Attempt, name: str, stage: str, alone: Alone, row: Row) -> None:
     """A run with one fault, resumed until it is done; counts only where the fault came in time."""
     begun = time.monotonic()
     run.start()
+    stage, pause = moment(run.rng, alone, stage or FAULTS[name].stage)
     run.wait_for_start(stage)
-    time.sleep(run.rng.uniform(0.0, 1.0 if stage else max(1.0, alone[0] - (time.monotonic() - begun))))
-    struck_in = run.log.read_text().rpartition('"start", "stage": "')[2].partition('"')[0]
-    struck = strike(run)
+    time.sleep(pause)
+    struck = FAULTS[name].strike(run)
     status = run.wait()
     while status != 0 and run.starts < MOST_STARTS:
         run.start()
@@ -155,12 +166,21 @@ def disturb(run: Attempt, name: str, stage: str, strike: Strike, alone: tuple[fl
     seconds = time.monotonic() - begun
     if not struck:
         return
-    same = status == 0 and shard_hashes(run.run_dir) == alone[1]
+    same = status == 0 and shard_hashes(run.run_dir) == alone.hashes
     row.count, row.recovered, row.starts = row.count + 1, row.recovered + same, row.starts + run.starts
-    row.lost.append(seconds - alone[0])
-    print(f"{name}, in {struck_in}: {'same' if same else 'LOST'}, {run.starts} starts, {seconds:.0f} s", flush=True)
+    row.lost.append(seconds - alone.seconds)
+    outcome = "same" if same else "LOST"
+    print(f"{name}, {stage} + {pause:.1f} s: {outcome}, {run.starts} starts, {seconds:.0f} s", flush=True)
     if not same:
         print(run.log.read_text()[-3000:], flush=True)
+
+
+def moment(rng: random.Random, alone: Alone, stage: str) -> tuple[str, float]:
+    """A stage and the seconds since its start: of this stage in its first second, or any, as long as each took."""
+    if stage:
+        return stage, rng.uniform(0.0, 1.0)
+    at = rng.uniform(0.0, alone.started[-1][2])
+    return next((name, at - begun) for name, begun, end in alone.started if at <= end)
 
 
 if __name__ == "__main__":

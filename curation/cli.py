@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from math import prod
@@ -26,6 +27,8 @@ from curation.config import Job
 from curation.errors import CurationError, JobError
 
 INTERRUPTED, TERMINATED = 130, 143
+#: Seconds between asking Ray's processes to end and ending them.
+GRACE = 1.0
 
 #: Keys that `plan --sweep` takes (all below those that end in a dot): what decides after the embeddings.
 SWEPT = ("sampling.", "blending.", "quality.curve.", "phases.", "clustering.", "seed")
@@ -66,10 +69,17 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     """
     show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
     print(f"{show_cursor}curation: terminated; the same command goes on from here", file=sys.stderr, flush=True)
-    for process in _descendants(os.getpid()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGTERM)
+    below = _descendants(os.getpid())
+    _signal(below, signal.SIGTERM)
+    time.sleep(GRACE if below else 0)
+    _signal(below, signal.SIGKILL)
     os._exit(TERMINATED)
+
+
+def _signal(processes: list[int], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def _descendants(process: int) -> list[int]:

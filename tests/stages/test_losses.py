@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,47 @@ def test_no_gpu_and_no_free_cpu_end_in_words(ray_session, hasty, monkeypatch):
         ray.kill(hog)
     assert told
     assert told[0][0] == "waiting"
+
+
+def test_encoders_without_a_place_end_in_words(ray_session, hasty, tmp_path, monkeypatch):
+    import ray
+
+    from curation.stages import pool_watch
+
+    asked = a_job(tmp_path)
+    run_job(asked, Reporter((tmp_path / "log").open("w")))
+    Store.open(asked.run_dir).remove_folder("embeddings")
+    monkeypatch.setattr(pool_watch, "LOOK", 0.2)
+    layout = pool.pool_layout
+    monkeypatch.setattr(pool, "pool_layout", lambda *arguments: replace(layout(*arguments), threads=5))
+    asked = asked.model_copy(update={"resources": asked.resources.model_copy(update={"wait_seconds": 3.0})})
+    with pytest.raises(RunError, match=r"embeddings: nothing could start for .*: 5 CPU; the cluster has 1 node"):
+        run_job(asked, Reporter((tmp_path / "log").open("w")))
+    assert ray.is_initialized()
+
+
+def test_a_pool_that_is_stuck_makes_place_for_another(ray_session, tmp_path, monkeypatch):
+    """Where somebody has worked since the pool began, and for a while nobody has."""
+    import ray
+
+    from curation.stages import pool_watch
+
+    class Board:
+        class idle_seconds:  # noqa: N801 (as Ray's handle has it)
+            @staticmethod
+            def remote():
+                return ray.put(20.0)
+
+    monkeypatch.setattr(pool_watch, "board", Board)
+    monkeypatch.setattr(waiting.PATIENCE, "seconds", 600.0)
+    watch = pool_watch.PoolWatch({"CPU": 1})
+    watch.on_execution_step(None)  # it has not looked for long enough
+    watch._looked -= 60
+    watch.on_execution_step(None)  # no one has worked since before it began
+    watch._looked -= 60
+    watch._began -= 60
+    with pytest.raises(pool_watch.StuckPoolError):
+        watch.on_execution_step(None)
 
 
 def test_rows_of_which_nothing_is_kept_are_not_read(tmp_path):

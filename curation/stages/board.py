@@ -28,6 +28,10 @@ class Board:
         self._heard: dict[str, float] = {}
         self._last = time.monotonic()
 
+    def ask(self) -> None:
+        """Notes that the driver asks for work: nobody was to have anything in hand before."""
+        self._last = time.monotonic()
+
     def begin(self, key: str) -> int:
         """Notes that someone begins; returns how often that has happened without an end, this time included."""
         self._tries[key] += 1
@@ -49,7 +53,7 @@ class Board:
         return max((self._tries[key] for key in keys), default=0)
 
     def idle_seconds(self) -> float:
-        """How long nobody has had anything in hand; 0 while somebody has."""
+        """How long nobody has had anything in hand, though it was asked for; 0 while somebody has."""
         now = time.monotonic()
         return 0.0 if any(now - heard < LOST for heard in self._heard.values()) else now - self._last
 

@@ -87,6 +87,7 @@ class Gang:
             RunError: an actor was lost again and again, or found no place for long.
         """
         while True:
+            board().ask.remote()
             try:
                 waiting = [call(actor) for actor in self._actors]
                 return [self._answer(index, reference, call) for index, reference in enumerate(waiting)]

@@ -57,6 +57,7 @@ def work(run: Run) -> Result:
 
     with run.reporter.stage("plan", 0) as progress:
         planner = ray.remote(num_cpus=1, max_restarts=workers.RETRIES, max_task_retries=workers.RETRIES)(Planner)
+        board().ask.remote()
         planned = planner.remote().plan.remote(run.store, run.job, board())
         ready([planned], "plan", {"CPU": 1})
         try:

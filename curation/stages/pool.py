@@ -47,6 +47,7 @@ def encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
 
     kind, told = load_spec(run.store).kind, []
     left = dict(enumerate(items))
+    board().ask.remote()
     while left:
         pool = pool_layout(run.job, kind, len(left))
         run.reporter.event("pool", stage="embeddings", actors=pool.actors, threads=pool.threads, gpus=pool.gpus)

@@ -185,6 +185,7 @@ def map_items(
     left = iter(items)
     try:
         while True:
+            notes.ask.remote()
             while len(waiting) < window and (one := _next(again, left)) is not None:
                 waiting[call.remote(notes, uuid.uuid4().hex, work, one.item, *shared)] = one
             if not waiting and not again:

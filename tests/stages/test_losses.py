@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,11 @@ from curation.errors import InputError, RunError
 from curation.job_file import load_job
 from curation.pipeline import run_job
 from curation.progress import Reporter
-from curation.stages import documents, pool, waiting, workers
+from curation.stages import documents, gang, pool, waiting, workers
 from curation.stages.board import LOST, Board
+from curation.stages.context import Run
 from curation.stages.encoding import EncoderActor
+from curation.stages.fits import load_centroids
 from curation.stages.splits import one_by_one
 from curation.store import Store
 from tests.corpus import build, job, shard_hashes
@@ -75,6 +78,16 @@ def hasty(monkeypatch):
     monkeypatch.setattr(workers, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(workers, "RETRIES", 1)  # a process that dies costs the start of another
     monkeypatch.setattr(waiting, "LOOK", 0.2)
+    monkeypatch.setattr(waiting.PATIENCE, "seconds", 600.0)
+
+
+@pytest.fixture(scope="module")
+def finished(ray_session, tmp_path_factory):
+    """A job that was done; don't change its run directory."""
+    folder = tmp_path_factory.mktemp("finished")
+    asked = a_job(folder)
+    run_job(asked, Reporter((folder / "log").open("w")))
+    return asked
 
 
 def a_job(tmp_path, more=""):
@@ -105,6 +118,8 @@ def test_the_board_takes_the_silent_for_lost(monkeypatch):
     board.end("a")
     now[0] += 4
     assert board.idle_seconds() == 4
+    board.ask()
+    assert board.idle_seconds() == 0
 
 
 def test_every_item_has_its_own_losses(ray_session, hasty, tmp_path):
@@ -195,21 +210,41 @@ def test_no_gpu_and_no_free_cpu_end_in_words(ray_session, hasty, monkeypatch):
     assert told[0][0] == "waiting"
 
 
-def test_encoders_without_a_place_end_in_words(ray_session, hasty, tmp_path, monkeypatch):
-    import ray
-
+def test_encoders_without_a_place_end_in_words(finished, hasty, tmp_path, monkeypatch):
     from curation.stages import pool_watch
 
-    asked = a_job(tmp_path)
-    run_job(asked, Reporter((tmp_path / "log").open("w")))
-    Store.open(asked.run_dir).remove_folder("embeddings")
+    shutil.copytree(finished.run_dir, tmp_path / "run", ignore=shutil.ignore_patterns("embeddings", "_lock"))
+    asked = finished.model_copy(update={"run_dir": str(tmp_path / "run")})
     monkeypatch.setattr(pool_watch, "LOOK", 0.2)
     layout = pool.pool_layout
     monkeypatch.setattr(pool, "pool_layout", lambda *arguments: replace(layout(*arguments), threads=5))
     asked = asked.model_copy(update={"resources": asked.resources.model_copy(update={"wait_seconds": 3.0})})
     with pytest.raises(RunError, match=r"embeddings: nothing could start for .*: 5 CPU; the cluster has 1 node"):
         run_job(asked, Reporter((tmp_path / "log").open("w")))
-    assert ray.is_initialized()
+
+
+def test_a_gang_without_a_place_for_all_goes_on_with_fewer(finished, hasty, tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(gang, "LOOK", 0.2)
+    run = Run(finished, Store.open(finished.run_dir), Reporter((tmp_path / "log").open("w")))
+    asked = gang.Gang(run, 1.0)
+    try:
+        centroids = load_centroids(run.store)
+        before = asked.step(centroids)
+        assert len(asked._actors) == 2
+        ray.kill(asked._actors[0])
+        hog = ray.remote(num_cpus=1)(Board).remote()
+        ray.get(hog.idle_seconds.remote())
+        monkeypatch.setattr(workers, "cpus", lambda: 1)
+        after = asked.step(centroids)
+        assert len(asked._actors) == 1
+        assert "1 hold the rows now" in (tmp_path / "log").read_text()
+        for one, other in zip(vars(before).values(), vars(after).values(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    finally:
+        asked.stop()
+        ray.kill(hog)
 
 
 def test_a_pool_that_is_stuck_makes_place_for_another(ray_session, tmp_path, monkeypatch):

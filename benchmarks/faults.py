@@ -135,11 +135,12 @@ def worker(title: str, number: int = signal.SIGKILL) -> Callable[[Attempt], bool
 
 
 def workers_at_work(title: str) -> list[psutil.Process]:
+    """Workers with something to do and words in their title. A node goes down with its agents, which are no workers."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             line = " ".join(process.cmdline())
-            if line.startswith("ray::") and title in line and "IDLE" not in line:
+            if line.startswith("ray::") and title in line and "IDLE" not in line and "Agent" not in line:
                 found.append(process)
     return found
 

@@ -66,7 +66,9 @@ def work(run: Run) -> Result:
     def reject(item: WorkItem, error: RunError) -> list[Receipt]:
         if run.job.rows.on_bad == "fail":
             raise error
-        run.reporter.event("note", stage="documents", text=f"{error}. All its rows are rejected")
+        names = ", ".join(part_name("documents", split.split_id) for split in item.splits)
+        text = f"{error}. All its rows are rejected; to try it again after that, delete {names} in the run directory"
+        run.reporter.event("note", stage="documents", text=text)
         return [reject_split(run.store, run.job, item, split, shares) for split in item.splits]
 
     describing = in_tasks(run, describe, shares, lost=reject)

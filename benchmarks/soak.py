@@ -5,7 +5,7 @@
 
 One standing cluster of three nodes with a CPU each, all on this machine, serves the runs; the driver is a process of
 its own. A run's fault is drawn from those that were drawn least often, and its moment from the length of the
-undisturbed run, or from the first second of a stage. A driver that ended otherwise than well is started again, up to
+undisturbed run, or of one of its stages. A driver that ended otherwise than well is started again, up to
 five times. A fault that comes after the end is drawn anew. What is lost is the time from the first start to the end,
 less that of the undisturbed run. Disk full needs the right to mount a tmpfs, and is left out without it.
 """
@@ -81,7 +81,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=int, default=20, help="of the corpus: 532 documents each")
     parser.add_argument("--faults", nargs="*", choices=FAULTS, metavar="FAULT", help=f"of {', '.join(FAULTS)}")
-    text = "strike in the first second of each of these, by its name in the log"
+    text = "strike in each of these, by its name in the log"
     parser.add_argument("--stages", nargs="*", default=[""], metavar="STAGE", help=text)
     parser.add_argument("--keep", action="store_true", help="leave the folder of the runs there")
     return parser.parse_args()
@@ -176,11 +176,14 @@ def disturb(run: Attempt, name: str, stage: str, alone: Alone, row: Row) -> None
 
 
 def moment(rng: random.Random, alone: Alone, stage: str) -> tuple[str, float]:
-    """A stage and the seconds since its start: of this stage in its first second, or any, as long as each took."""
-    if stage:
-        return stage, rng.uniform(0.0, 1.0)
-    at = rng.uniform(0.0, alone.started[-1][2])
-    return next((name, at - begun) for name, begun, end in alone.started if at <= end)
+    """A stage and the seconds since its start: of this stage, or of any, as long as each took."""
+    spans = [span for span in alone.started if stage in {"", span[0]}]
+    at = rng.uniform(0.0, sum(end - begun for _, begun, end in spans))
+    for name, begun, end in spans:
+        if at <= end - begun:
+            return name, at
+        at -= end - begun
+    return name, end - begun
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def _keep_job(run: Run) -> None:
 
 
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
-    workers.start(run.job.resources)
+    workers.start(run.job.resources, run.reporter.event)
     begun = time.monotonic()
     _keep_job(run)
     run.store.begin(stage.name, stage.folders, wanted)

@@ -97,7 +97,7 @@ class Reporter:
                 self._put_copy(self._copy)
         if self._bars is None:
             print(line, file=self._stream, flush=True)
-        elif kind in {"note", "skip"}:
+        elif kind in {"note", "skip", "waiting"}:
             message = fields.get("text") or f"{fields.get('stage')}: done before"
             self._bars.console.print(Text(message, style="dim"))
 

@@ -14,6 +14,8 @@ import time
 from collections import Counter
 
 import numpy as np
+import psutil
+import pyarrow.parquet as pq
 import pytest
 
 from tests.corpus import job, shard_hashes
@@ -64,9 +66,15 @@ def test_a_termination_is_told_and_has_its_own_exit_status(tmp_path, wait):
     while '"start"' not in log.read_text():
         time.sleep(0.05)
     time.sleep(wait)
+    children = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
     assert process.wait(timeout=30) == 143
     assert "goes on from here" in log.read_text()
+    assert len(children) > 5
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    for part in (tmp_path / "run").rglob("*.parquet"):
+        if not part.name.startswith("."):
+            pq.read_table(part)
 
 
 @pytest.mark.slow

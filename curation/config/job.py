@@ -98,6 +98,8 @@ class Resources(Section):
     """K-Means actors. `auto`: one a GPU; without GPUs one a CPU, up to 16. More than fit are not started."""
     tasks: Count | Literal["auto"] = "auto"
     """Tasks at a time in the other stages. `auto`: one a CPU."""
+    wait_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds that the work waits while the cluster has no place for any of it, before the run ends with an error."""
     object_store_bytes: Annotated[int, Field(ge=80_000_000)] | Literal["auto"] = "auto"
     """Size of Ray's object store when the job starts Ray by itself, in bytes. `auto`: 15 % of RAM, at most 2 GB."""
 

@@ -55,6 +55,15 @@ class Columns:
     vector: str | None = None
     most_bytes: int = MOST_BYTES
 
+    def blank(self, rows: int) -> Rows:
+        """So many rows of which nothing is known: every column null."""
+        keep = [pa.nulls(rows)] * len(self.keep)
+        numbers = [pa.nulls(rows, pa.float64())] * len(self.numbers)
+        vector = pa.nulls(rows, pa.list_(pa.float32()))
+        return Rows(
+            self.name_table(pa.nulls(rows, pa.large_string()), pa.nulls(rows, pa.string()), keep, numbers, vector), {}
+        )
+
     def name_table(
         self, text: pa.Array, id: pa.Array, keep: Iterable[pa.Array], numbers: Iterable[pa.Array], vector: pa.Array
     ) -> pa.Table:

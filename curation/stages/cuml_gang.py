@@ -24,6 +24,7 @@ from curation.clustering.segments import Advance
 from curation.clustering.torch_engine import StepResult, Worst, merge_worst
 from curation.errors import CurationError, RunError
 from curation.stages import workers
+from curation.stages.board import board
 from curation.stages.context import Run
 from curation.stages.cuml_rank import RankActor, even_pieces, rows_to_fit
 
@@ -177,7 +178,7 @@ class CumlGang:
             strategy = PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=rank)
             options = {"num_cpus": needs.get("CPU", 0), "num_gpus": needs.get("GPU", 0), "max_restarts": 0}
             make = ray.remote(**options, scheduling_strategy=strategy)(RankActor)
-            self._actors.append(make.remote(self._class, (rank, ranks), store, pieces, share, seed))
+            self._actors.append(make.remote(self._class, (rank, ranks), store, pieces, share, seed, board()))
 
     def _gather(
         self, call: Callable[[Any], Any], seconds: float | None, kind: str, ranks: Sequence[Any] | None = None

@@ -29,10 +29,17 @@ class RankActor(RowActor):
     """A rank, with the rows that it fits; its exact iterations are those of `RowActor`."""
 
     def __init__(
-        self, rank_class: Any, place: tuple[int, int], store: Store, pieces: list[Piece], share: float, seed: int
+        self,
+        rank_class: Any,
+        place: tuple[int, int],
+        store: Store,
+        pieces: list[Piece],
+        share: float,
+        seed: int,
+        board: Any,
     ) -> None:
         """Reads the rows. `place`: which rank this is, of how many. `rank_class`: `CumlRank`, or one like it."""
-        super().__init__(store, pieces, share, seed, rank_class.DEVICE)
+        super().__init__(store, pieces, share, seed, rank_class.DEVICE, board)
         self._place, self._rank = place, rank_class(self._rows)
 
     def new_id(self) -> bytes:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from curation import tables
 from curation.config import Job
 from curation.counter_rng import uniform
-from curation.errors import InputError
+from curation.errors import InputError, RunError
 from curation.expression import parse
 from curation.sources.find import InputFile
 from curation.sources.rows import NUMBER, Columns, Rows, Split
@@ -62,7 +62,17 @@ def work(run: Run) -> Result:
     rows: Counter[str] = Counter()
     for split in splits:
         rows[files[split.file_id].domain] += split.rows
-    describing = in_tasks(run, describe, {domain: excerpt_share(total, count) for domain, count in rows.items()})
+    shares = {domain: excerpt_share(total, count) for domain, count in rows.items()}
+
+    def reject(item: WorkItem, error: RunError) -> list[Receipt]:
+        if run.job.rows.on_bad == "fail":
+            raise error
+        names = ", ".join(part_name("documents", split.split_id) for split in item.splits)
+        text = f"{error}. All its rows are rejected; to try it again after that, delete {names} in the run directory"
+        run.reporter.event("note", stage="documents", text=text)
+        return [reject_split(run.store, run.job, item, split, shares) for split in item.splits]
+
+    describing = in_tasks(run, describe, shares, lost=reject)
     sides = ("excerpts", "rejected", "heuristics")
     result = map_splits(
         run, "documents", describing, sides=sides, seen=lambda stats: _check_rejected(run, stats, total)
@@ -133,6 +143,15 @@ def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows:
     ]
     main = store.write_table(part_name("documents", split.split_id), documents, stats)
     return Receipt([*parts, main], split.rows, stats)
+
+
+def reject_split(store: Store, job: Job, item: WorkItem, split: Split, shares: dict[str, float]) -> Receipt:
+    """Commits the parts of a split that can't be read without losing the worker: no row of it is kept."""
+    reason = f"reading rows {split.first_row} to {split.first_row + split.rows - 1} kills the worker"
+    blank = Columns("text", numbers=job.quality.columns).blank(split.rows)
+    file = item.files[split.file_id]
+    rows = Rows(blank.table, dict.fromkeys(range(split.rows), reason))
+    return _describe_split(store, job, file, split, rows, shares[file.domain])
 
 
 def documents_table(

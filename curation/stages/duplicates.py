@@ -7,6 +7,7 @@ however large the corpus is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
+from curation.sources.rows import Split
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_splits, part_name, total_documents
 from curation.stages.workers import map_items
@@ -32,19 +34,29 @@ def settings(job: Job) -> dict[str, Any]:
 
 def work(run: Run) -> Result:
     """The stage."""
-    splits = load_splits(run.store)
-    buckets = 1 + total_documents(splits) // BUCKET_DOCUMENTS if run.job.dedup.exact else 0
-    names = [part_name("documents", split.split_id) for split in splits]
-    with run.reporter.stage("duplicates", 0) as progress:
-        found = map_items(range(buckets), drop_copies, run.store, names, buckets, tasks=run.job.resources.tasks)
-        parts = []
-        for _, part in found:
-            parts.append(part)
-            progress.advance(text=f"{sum(part.rows for part in parts)} copies")
-    return Result(sorted(parts, key=lambda part: part.name), {"dropped": sum(part.rows for part in parts)})
+    parts = list_in_buckets(run, "duplicates", "documents", drop_copies) if run.job.dedup.exact else []
+    return Result(parts, {"dropped": sum(part.rows for part in parts)})
 
 
 STAGE = Stage("duplicates", ("duplicates",), ("documents.texts",), settings, work)
+
+
+def list_in_buckets(run: Run, stage: str, table: str, work: Callable[..., Part]) -> list[Part]:
+    """Commits what `work(bucket, store, names, buckets)` finds in each bucket of a table's hashes; in order."""
+    splits = load_splits(run.store)
+    buckets = bucket_count(splits)
+    names = [part_name(table, split.split_id) for split in splits]
+    parts = []
+    with run.reporter.stage(stage, 0) as progress:
+        for _, part in map_items(range(buckets), work, run.store, names, buckets, tasks=run.job.resources.tasks):
+            parts.append(part)
+            progress.advance(text=f"{sum(part.rows for part in parts)} found")
+    return sorted(parts, key=lambda part: part.name)
+
+
+def bucket_count(splits: list[Split]) -> int:
+    """How many buckets the hashes are cut into."""
+    return 1 + total_documents(splits) // BUCKET_DOCUMENTS
 
 
 def drop_copies(bucket: int, store: Store, names: list[str], buckets: int) -> Part:

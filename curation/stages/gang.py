@@ -1,8 +1,8 @@
 """The actors that hold the rows which the centroids are fitted on.
 
 Each holds the vectors of some splits in memory; an iteration sends the centroids out and gets sums back
-(`clustering.torch_engine`). An actor that dies is started again, reads its splits again and repeats the step, which
-changes no bit of the result.
+(`clustering.torch_engine`). An actor that dies is started again, reads its splits again and repeats the step. Where
+the cluster has no place for all of them any more, a smaller gang takes over. Neither changes a bit of the result.
 
 The rows to fit on, and the smaller sample for the first centroids, are chosen by doc_id alone among the documents
 whose vector no earlier one has (`repeats`), so the same ones are fitted whatever the splits are.
@@ -10,6 +10,7 @@ whose vector no earlier one has (`repeats`), so the same ones are fitted whateve
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 
 from curation.clustering.torch_engine import RowBlock, StepResult, Worst, merge_worst
 from curation.counter_rng import uniform
-from curation.errors import RunError
 from curation.stages import workers
+from curation.stages.board import board, in_hand
 from curation.stages.context import Run
 from curation.stages.embeddings import load_vectors
 from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
+from curation.stages.waiting import LOOK, ready
 from curation.store import Store
 
 
@@ -62,45 +64,67 @@ class Gang:
     """The actors that hold the rows, and what they are asked together."""
 
     def __init__(self, run: Run, share: float) -> None:
-        self._store, self._job, self._share = run.store, run.job, share
-        pieces = [Piece(part_name("embeddings", split.split_id)) for split in load_splits(run.store)]
-        wanted = run.job.resources.clustering_actors
+        self._store, self._job, self._share, self._tell = run.store, run.job, share, run.reporter.event
         self._gpus = workers.gpus_per_actor(run.job.resources)
-        most = int(workers.gpus() / self._gpus) if self._gpus else workers.cpus()
+        self._wanted = {"GPU": self._gpus} if self._gpus else {"CPU": 1.0}
+        self._gather()
+        self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
+
+    def _gather(self) -> None:
+        """Starts the actors, as many as the job asks for and the cluster has place for."""
+        pieces = [Piece(part_name("embeddings", split.split_id)) for split in load_splits(self._store)]
+        wanted, most = self._job.resources.clustering_actors, self._places()
         automatic = most if self._gpus else min(most, 16)
         count = max(1, min(len(pieces), most, automatic if wanted == "auto" else wanted))
         self._pieces = [pieces[index::count] for index in range(count)]
         self._actors = [self._start(pieces) for pieces in self._pieces]
-        self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
+
+    def _places(self) -> int:
+        return int(workers.gpus() / self._gpus) if self._gpus else workers.cpus()
 
     def _start(self, pieces: list[Piece]) -> Any:
         import ray
 
         resources = {"num_gpus": self._gpus} if self._gpus else {"num_cpus": 1}
         device = "cuda" if self._gpus else "cpu"
-        return ray.remote(**resources)(RowActor).remote(self._store, pieces, self._share, self._job.seed, device)
+        arguments = (self._store, pieces, self._share, self._job.seed, device, board())
+        return ray.remote(**resources)(RowActor).remote(*arguments)
 
     def ask(self, call: Callable[[Any], Any]) -> list[Any]:
-        """The answers of all actors, in their order; an actor that is lost is started again and asked again."""
+        """The answers of all actors, in their order; an actor that is lost is started again and asked again.
+
+        Raises:
+            RunError: an actor was lost again and again, or found no place for long.
+        """
+        while True:
+            board().ask.remote()
+            try:
+                waiting = [call(actor) for actor in self._actors]
+                return [self._answer(index, reference, call) for index, reference in enumerate(waiting)]
+            except _NoPlaceError:
+                self.stop()
+                self._gather()
+                text = f"a K-Means actor found no machine to start on again: {len(self._actors)} hold the rows now"
+                self._tell("note", stage="centroids", text=text)
+
+    def _answer(self, index: int, reference: Any, call: Callable[[Any], Any]) -> Any:
         import ray
 
-        waiting = [call(actor) for actor in self._actors]
-        answers: list[Any] = []
-        for index, reference in enumerate(waiting):
-            for attempt in range(workers.RETRIES + 1):
-                try:
-                    answers.append(ray.get(reference))
-                    break
-                except ray.exceptions.RayActorError as error:
-                    if attempt == workers.RETRIES or workers.died_starting(error):
-                        text = f"a K-Means actor was lost {attempt + 1} times: {workers.cause_of(error)}"
-                        raise RunError(text) from error
-                    ray.kill(self._actors[index])  # or one that only can't be reached would keep its place
-                    self._actors[index] = self._start(self._pieces[index])
-                    reference = call(self._actors[index])
-                except ray.exceptions.RayError as error:
-                    raise RunError(f"clustering failed: {workers.cause_of(error)}") from error
-        return answers
+        for attempt in range(workers.RETRIES + 1):
+            try:
+                while not ready([reference], "centroids", self._wanted, LOOK):
+                    if max(1, self._places()) < len(self._actors):
+                        raise _NoPlaceError
+                return workers.outcome(reference, "clustering")
+            except workers.LostError as error:
+                if attempt == workers.RETRIES:
+                    pieces = self._pieces[index]
+                    what = f"a K-Means actor that holds {pieces[0].name} and {len(pieces) - 1} more"
+                    raise workers.lost_too_often(what, error) from error
+                ray.kill(self._actors[index])  # or one that only can't be reached would keep its place
+                self._actors[index] = self._start(self._pieces[index])
+                reference = call(self._actors[index])
+        raise AssertionError("the last attempt returns or raises")
 
     def step(self, centroids: NDArray[np.float32]) -> StepResult:
         """One step of all actors, added up."""
@@ -122,19 +146,26 @@ class Gang:
             ray.kill(actor)
 
 
-class RowActor:
-    """Holds the rows of some splits that the centroids are fitted on."""
+class _NoPlaceError(Exception):
+    """The cluster has fewer places than the gang has actors."""
 
-    def __init__(self, store: Store, pieces: list[Piece], share: float, seed: int, device: str) -> None:
+
+class RowActor:
+    """Holds the rows of some splits that the centroids are fitted on; notes on the board when it works."""
+
+    def __init__(self, store: Store, pieces: list[Piece], share: float, seed: int, device: str, board: Any) -> None:
         import torch
 
         torch.set_num_threads(1 if device == "cpu" else 4)
-        ids, rows, repeated = [], [], repeated_documents(store)
-        for piece in pieces:
-            doc_id, vectors = load_vectors(store, piece.name)
-            chosen = np.flatnonzero(is_fitted_on(seed, doc_id, share, repeated))[piece.start : piece.stop]
-            ids.append(doc_id[chosen])
-            rows.append(vectors[chosen])
+        self._board, self._key = board, f"rows {uuid.uuid4().hex}"
+        ids, rows = [], []
+        with in_hand(board, self._key):
+            repeated = repeated_documents(store)
+            for piece in pieces:
+                doc_id, vectors = load_vectors(store, piece.name)
+                chosen = np.flatnonzero(is_fitted_on(seed, doc_id, share, repeated))[piece.start : piece.stop]
+                ids.append(doc_id[chosen])
+                rows.append(vectors[chosen])
         self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed
         self._block = RowBlock(rows, self._ids, device)
 
@@ -151,8 +182,10 @@ class RowActor:
 
     def step(self, centroids: NDArray[np.float32]) -> StepResult:
         """See `RowBlock.step`."""
-        return self._block.step(centroids)
+        with in_hand(self._board, self._key):
+            return self._block.step(centroids)
 
     def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
         """See `RowBlock.worst`."""
-        return self._block.worst(centroids, most)
+        with in_hand(self._board, self._key):
+            return self._block.worst(centroids, most)

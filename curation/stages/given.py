@@ -32,7 +32,7 @@ def given_dimensions(job: Job, store: Store) -> int:
         keep = kept_documents(store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"]), dropped)
         if keep.any():
             item = WorkItem(((split,),), {split.file_id: files[split.file_id]})
-            [(_, column)] = read_vectors(job, item, (split,))
+            [(_, column)] = read_vectors(store, job, item, (split,))
             row = int(np.argmax(keep))
             first = column[row].as_py()
             if not first:
@@ -41,11 +41,11 @@ def given_dimensions(job: Job, store: Store) -> int:
     raise InputError("no document is left, so there is no vector")
 
 
-def read_vectors(job: Job, item: WorkItem, group: tuple[Split, ...]) -> Iterator[tuple[Split, pa.Array]]:
+def read_vectors(store: Store, job: Job, item: WorkItem, group: tuple[Split, ...]) -> Iterator[tuple[Split, pa.Array]]:
     """The vectors of every row of each split of a group, as list<float32>."""
     source = job.sources[item.files[group[0].file_id].source]
     columns = Columns(source.text_column, vector=source.vector_column, most_bytes=job.rows.max_document_bytes)
-    for split, rows in item.read(group, columns):
+    for split, rows in item.read(group, columns, store):
         column = rows.table[VECTOR].combine_chunks()
         yield split, column
 

@@ -18,6 +18,7 @@ from curation.config import Job
 from curation.errors import CurationError
 from curation.sampling.balance import coverage
 from curation.stages import plan_tables, workers
+from curation.stages.board import board, in_hand
 from curation.stages.clusters import load_groups
 from curation.stages.context import Result, Run, Stage
 from curation.stages.draws import draw_phases
@@ -29,6 +30,7 @@ from curation.stages.phases import (
 )
 from curation.stages.profiles import load_profiles
 from curation.stages.splits import load_splits
+from curation.stages.waiting import ready
 from curation.store import Store
 
 
@@ -55,7 +57,13 @@ def work(run: Run) -> Result:
 
     with run.reporter.stage("plan", 0) as progress:
         planner = ray.remote(num_cpus=1, max_restarts=workers.RETRIES, max_task_retries=workers.RETRIES)(Planner)
-        result: Result = workers.outcome(planner.remote().plan.remote(run.store, run.job), "the planner")
+        board().ask.remote()
+        planned = planner.remote().plan.remote(run.store, run.job, board())
+        ready([planned], "plan", {"CPU": 1})
+        try:
+            result: Result = workers.outcome(planned, "the planner")
+        except workers.LostError as error:
+            raise workers.lost_too_often("the planner", error) from error
         progress.advance(text=f"{result.stats['draws']} draws in {result.stats['shards']} shards")
     for text in shortfalls(run.job, result.stats):
         run.reporter.event("note", stage="plan", text=text)
@@ -107,12 +115,13 @@ STAGE = Stage(
 class Planner:
     """The driver actor that decides."""
 
-    def plan(self, store: Store, job: Job) -> Result | CurationError:
+    def plan(self, store: Store, job: Job, board: Any) -> Result | CurationError:
         """Writes the plan; an error that a person must mend comes back as a value."""
-        try:
-            return make_plan(store, job)
-        except CurationError as error:
-            return error
+        with in_hand(board, "plan"):
+            try:
+                return make_plan(store, job)
+            except CurationError as error:
+                return error
 
 
 def make_plan(store: Store, job: Job) -> Result:

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from curation import tables
 from curation.config import Job
 from curation.stages.context import Result, Run, Stage
-from curation.stages.duplicates import BUCKET_DOCUMENTS, copies_of, hashes_in_bucket
-from curation.stages.splits import load_splits, part_name, total_documents
-from curation.stages.workers import map_items
+from curation.stages.duplicates import copies_of, hashes_in_bucket, list_in_buckets
+from curation.stages.splits import part_name
 from curation.store import Part, Store
 
 
@@ -30,16 +29,8 @@ def settings(job: Job) -> dict[str, Any]:
 
 def work(run: Run) -> Result:
     """The stage."""
-    splits = load_splits(run.store)
-    buckets = 1 + total_documents(splits) // BUCKET_DOCUMENTS
-    names = [part_name("embeddings", split.split_id) for split in splits]
-    with run.reporter.stage("repeats", 0) as progress:
-        found = map_items(range(buckets), list_repeats, run.store, names, buckets, tasks=run.job.resources.tasks)
-        parts = []
-        for _, part in found:
-            parts.append(part)
-            progress.advance(text=f"{sum(part.rows for part in parts)} vectors seen before")
-    return Result(sorted(parts, key=lambda part: part.name), {"repeats": sum(part.rows for part in parts)})
+    parts = list_in_buckets(run, "repeats", "embeddings", list_repeats)
+    return Result(parts, {"repeats": sum(part.rows for part in parts)})
 
 
 STAGE = Stage("repeats", ("repeats",), ("embeddings",), settings, work)

@@ -28,14 +28,7 @@ from curation.stages import workers
 from curation.stages.context import Result, Run, Stage
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import SHARDS
-from curation.stages.splits import (
-    WorkItem,
-    documents_an_item,
-    load_files,
-    load_splits,
-    part_name,
-    work_items,
-)
+from curation.stages.splits import WorkItem, documents_an_item, load_files, load_splits, part_name, work_items
 from curation.store import Part, Store
 
 INDEX, SPILL = "shards/index.json", "spill"
@@ -79,8 +72,7 @@ def settings(job: Job) -> dict[str, Any]:
 
 def work(run: Run) -> Result:
     """The stage."""
-    listed = run.store.read_table(SHARDS)
-    groups = group_shards(listed)
+    groups = group_shards(listed := run.store.read_table(SHARDS))
     columns = shard_columns(run, load_files(run.store))
     pending = [group for group in groups if not _complete(run.store, group)]
     if pending:
@@ -151,7 +143,8 @@ def spill(run: Run, columns: pa.Schema, groups: list[Group]) -> None:
     arguments = (run.store, run.job, columns, bounds)
     with run.reporter.stage("gather", sum(split.rows for split in splits)) as progress:
         progress.found(sum(split.rows for split in splits) - sum(split.rows for split in left))
-        for item, _ in workers.map_items(items, spill_item, *arguments, tasks=run.job.resources.tasks):
+        tasks = run.job.resources.tasks
+        for item, _ in workers.map_items(items, spill_item, *arguments, tasks=tasks, parts=WorkItem.alone):
             progress.advance(item.documents)
 
 
@@ -162,7 +155,7 @@ def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bound
         source = job.sources[file.source]
         kept, most_bytes = tuple(source.keep_columns), job.rows.max_document_bytes
         wanted = Columns(source.text_column, source.id_column, kept, most_bytes=most_bytes)
-        for split, rows in item.read(group, wanted):
+        for split, rows in item.read(group, wanted, store):
             plan = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
             assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
             texts = split_rows(file, split, rows, assigned, columns)

@@ -24,7 +24,7 @@ from curation.sources.read_jsonl import first_keys
 from curation.stages.context import Result, Run, Stage
 from curation.stages.deaths import noting_files, task_name
 from curation.stages.encoder import find_model
-from curation.stages.splits import load_files
+from curation.stages.splits import load_files, one_by_one
 from curation.stages.workers import map_items
 from curation.store import fingerprint
 
@@ -41,6 +41,11 @@ class Piece:
     file: InputFile
     start: int
     stop: int
+
+    @property
+    def label(self) -> str:
+        """Which bytes it is about, for messages."""
+        return f"{self.file.path}, bytes {self.start} to {self.stop}, while its rows were counted"
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -61,7 +66,8 @@ def work(run: Run) -> Result:
     rows = 0
     with run.reporter.stage("sources", 0) as progress:
         found: dict[str, dict[int, FileCount]] = {file.path: {} for file in files}
-        for batch, counted in map_items(batches(pieces), count_pieces, run.job, tasks=run.job.resources.tasks):
+        tasks = run.job.resources.tasks
+        for batch, counted in map_items(batches(pieces), count_pieces, run.job, tasks=tasks, parts=one_by_one):
             for piece, count in zip(batch, counted, strict=True):
                 found[piece.file.path][piece.start] = count
                 rows += count.rows

@@ -11,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from curation.config import Job
+from curation.errors import RunError
 from curation.sources.find import InputFile
 from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Rows, Split
 from curation.stages.context import Result, Run
 from curation.stages.workers import map_items
 from curation.store import Part, Store
+
+Item = TypeVar("Item")
 
 #: Most splits in one work item, however small they are.
 MOST_SPLITS = 256
@@ -53,10 +56,21 @@ class WorkItem:
     groups: tuple[tuple[Split, ...], ...]
     files: dict[int, CountedFile]
 
-    def read(self, group: tuple[Split, ...], columns: Columns) -> Iterator[tuple[Split, Rows]]:
-        """The rows of each split of a group."""
+    def read(
+        self, group: tuple[Split, ...], columns: Columns, store: Store | None = None
+    ) -> Iterator[tuple[Split, Rows]]:
+        """The rows of each split of a group.
+
+        With a store, splits of which no row is kept come blank and are not read: that may have cost workers before.
+        """
         file = self.files[group[0].file_id]
-        return read_splits(file.path, file.format, group, columns, etag=file.etag, truncated=file.truncated)
+        good = tuple(split for split in group if store is None or _has_kept(store, split))
+        read = read_splits(file.path, file.format, good, columns, etag=file.etag, truncated=file.truncated)
+        if len(good) == len(group):
+            yield from read
+            return
+        for split in group:
+            yield next(read) if split in good else (split, columns.blank(split.rows))
 
     @property
     def splits(self) -> list[Split]:
@@ -70,9 +84,20 @@ class WorkItem:
 
     @property
     def label(self) -> str:
-        """Where the item begins, for messages."""
+        """Which rows it is about, for messages."""
         first = self.groups[0][0]
-        return f"{self.files[first.file_id].path}, rows from {first.first_row} on (split {first.split_id})"
+        path, count = self.files[first.file_id].path, len(self.splits)
+        if count == 1:
+            return f"{path}, rows {first.first_row} to {first.first_row + first.rows - 1} (split {first.split_id})"
+        return f"{path}, rows from {first.first_row} on (split {first.split_id} and {count - 1} more)"
+
+    def alone(self) -> list[WorkItem]:
+        """An item for each split."""
+        return [_item([(split,)], self.files) for split in self.splits]
+
+
+def _has_kept(store: Store, split: Split) -> bool:
+    return store.read_stats(part_name("documents", split.split_id))[1]["kept"] > 0
 
 
 def part_name(folder: str, split_id: int) -> str:
@@ -121,12 +146,21 @@ def documents_an_item(splits: list[Split]) -> int:
     return max((split.rows for split in splits), default=1)
 
 
-def in_tasks(run: Run, work: Callable[..., list[Receipt]], *shared: Any) -> Mapping:
-    """Maps `work(store, job, item, *shared)`, which commits an item's parts, over items in Ray tasks."""
+def in_tasks(
+    run: Run,
+    work: Callable[..., list[Receipt]],
+    *shared: Any,
+    lost: Callable[[WorkItem, RunError], list[Receipt]] | None = None,
+) -> Mapping:
+    """Maps `work(store, job, item, *shared)`, which commits an item's parts, over items in Ray tasks.
+
+    `lost` gives the receipts of a split that lost its worker too often; without it the run ends.
+    """
 
     def mapping(items: list[WorkItem]) -> Iterator[list[Receipt]]:
         arguments = (work, run.store, run.job, *shared)
-        for _, receipts in map_items(items, _work, *arguments, tasks=run.job.resources.tasks):
+        tasks = run.job.resources.tasks
+        for _, receipts in map_items(items, _work, *arguments, tasks=tasks, parts=WorkItem.alone, lost=lost):
             yield receipts
 
     return mapping
@@ -193,8 +227,14 @@ def collect_found(
     left = iter(found)
     batches = iter(lambda: list(islice(left, 64)), [])
     tasks = run.job.resources.tasks
-    for batch, receipts in map_items(batches, _read_receipts, run.store, folder, sides, known, tasks=tasks):
+    arguments = (run.store, folder, sides, known)
+    for batch, receipts in map_items(batches, _read_receipts, *arguments, tasks=tasks, parts=one_by_one):
         yield from zip(batch, receipts, strict=True)
+
+
+def one_by_one(batch: list[Item]) -> list[list[Item]]:
+    """The parts of an item that is a list."""
+    return [[one] for one in batch]
 
 
 def _read_receipts(

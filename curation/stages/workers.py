@@ -1,8 +1,10 @@
 """Ray, as far as the stages need it: start it, ask what it has, map a function over work items.
 
 Ray is a scheduler here and holds no state: a task gets a small work item, reads and writes the run directory, and
-returns a small receipt. A task that loses its process or node is tried again a bounded number of times; an error
-that a person must mend travels as a value, so that it arrives with its own words and without a traceback.
+returns a small receipt. A task that loses its process or node is tried again a bounded number of times, and the bound
+is the item's own: on machines that are taken away, losses of other items say nothing about it. An item of many
+parts that was lost too often is tried part by part, so that the one that kills its worker is named. An error that a
+person must mend travels as a value, so that it arrives with its own words and without a traceback.
 """
 
 from __future__ import annotations
@@ -13,21 +15,35 @@ import os
 import signal
 import sys
 import threading
+import time
+import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from curation.config import Resources
 from curation.errors import CurationError, JobError, RunError
+from curation.stages.board import board, in_hand
+from curation.stages.waiting import PATIENCE, ready
 
 Item = TypeVar("Item")
 Receipt = TypeVar("Receipt")
 
-#: Times that a task or actor is started again after its process or node was lost.
+#: Times that an item is tried again after its process or node was lost.
 RETRIES = 3
+#: Seconds before the first time; each further time three times as many, so that a dead node is known as one by then.
+RETRY_SECONDS = 1.0
 
 
-def start(resources: Resources) -> None:
-    """Joins the cluster named by RAY_ADDRESS, or starts Ray on this machine; nothing when Ray is up already."""
+def start(resources: Resources, tell: Callable[..., None] | None = None) -> None:
+    """Joins the cluster named by RAY_ADDRESS, or starts Ray on this machine; nothing when Ray is up already.
+
+    Args:
+        resources: what the job may use.
+        tell: hears of it when the work waits for machines.
+    """
+    PATIENCE.seconds, PATIENCE.tell = resources.wait_seconds, tell
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # who asks for no GPU sees none
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
@@ -126,8 +142,23 @@ def share(value: Any) -> Any:
     return ray.put(value)
 
 
+@dataclass
+class _Try(Generic[Item]):
+    """An item on its way, and how often it was lost; not before `after`, on the monotonic clock."""
+
+    item: Item
+    lost: int = 0
+    after: float = 0.0
+
+
 def map_items(
-    items: Iterable[Item], work: Callable[..., Receipt], *shared: Any, tasks: int | str = "auto", gpus: float = 0.0
+    items: Iterable[Item],
+    work: Callable[..., Receipt],
+    *shared: Any,
+    tasks: int | str = "auto",
+    gpus: float = 0.0,
+    parts: Callable[[Item], list[Item]] | None = None,
+    lost: Callable[[Item, RunError], Receipt] | None = None,
 ) -> Iterator[tuple[Item, Receipt]]:
     """Calls `work(item, *shared)` in Ray tasks of one CPU and yields (item, receipt) as they finish.
 
@@ -137,45 +168,103 @@ def map_items(
         shared: further arguments; object references (`share`) arrive as the values they stand for.
         tasks: at most so many at a time; `auto` keeps every CPU busy.
         gpus: GPUs of a task.
+        parts: smaller items for one that lost its worker RETRIES + 1 times; each is tried as often.
+        lost: the receipt of an item without parts that lost its worker so often; None: the error is raised.
 
     Raises:
         CurationError: raised by `work`, as it was.
-        RunError: a task's process was lost again and again.
+        RunError: an item lost its worker again and again, or nothing could start for long.
     """
     import ray
 
-    call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_call)
+    call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_call)
     window = 2 * cpus() if tasks == "auto" else int(tasks)
-    waiting: dict[Any, Item] = {}
+    name, notes = str(work.__name__).strip("_").replace("_", " "), board()
+    waiting: dict[Any, _Try[Item]] = {}
+    again: deque[_Try[Item]] = deque()
     left = iter(items)
     try:
         while True:
-            while len(waiting) < window and (item := next(left, None)) is not None:
-                waiting[call.remote(work, item, *shared)] = item
-            if not waiting:
+            notes.ask.remote()
+            while len(waiting) < window and (one := _next(again, left)) is not None:
+                waiting[call.remote(notes, uuid.uuid4().hex, work, one.item, *shared)] = one
+            if not waiting and not again:
                 return
-            for reference in ray.wait(list(waiting), num_returns=1)[0]:
-                item = waiting.pop(reference)
-                yield item, outcome(reference, name_of(work, item))
+            if not waiting:
+                time.sleep(max(0.0, again[0].after - time.monotonic()))
+                continue
+            pause = max(0.0, again[0].after - time.monotonic()) if again and len(waiting) < window else None
+            for reference in ready(list(waiting), name, {"CPU": 1, "GPU": gpus}, pause):
+                one = waiting.pop(reference)
+                what = name_of(work, one.item)
+                try:
+                    receipt: Receipt = outcome(reference, what)
+                except LostError as error:
+                    further = _further(one, parts)
+                    again.extend(further)
+                    if further:
+                        continue
+                    failure = lost_too_often(what, error)
+                    if lost is None:
+                        raise failure from error
+                    receipt = lost(one.item, failure)
+                yield one.item, receipt
     finally:
         for reference in waiting:
             ray.cancel(reference, force=True)
 
 
-def _call(work: Callable[..., Any], item: Any, *shared: Any) -> Any:
-    try:
-        return work(item, *shared)
-    except CurationError as error:
-        return error
+def _next(again: deque[_Try[Item]], left: Iterator[Item]) -> _Try[Item] | None:
+    """What is to be tried again, when its time has come; else a new item."""
+    for _ in range(len(again)):
+        if again[0].after <= time.monotonic():
+            return again.popleft()
+        again.rotate(-1)
+    return None if (item := next(left, None)) is None else _Try(item)
+
+
+def _further(one: _Try[Item], parts: Callable[[Item], list[Item]] | None) -> list[_Try[Item]]:
+    """What is left to try of an item whose worker was lost."""
+    one.lost += 1
+    if one.lost <= RETRIES:
+        return [_Try(one.item, one.lost, time.monotonic() + RETRY_SECONDS * 3.0 ** (one.lost - 1))]
+    smaller = parts(one.item) if parts else []
+    return [_Try(part) for part in smaller] if len(smaller) > 1 else []
+
+
+def _call(board: Any, key: str, work: Callable[..., Any], item: Any, *shared: Any) -> Any:
+    with in_hand(board, key):
+        try:
+            return work(item, *shared)
+        except CurationError as error:
+            return error
+
+
+class LostError(RunError):
+    """A worker was lost. The work may be tried again."""
+
+
+def lost_too_often(what: str, cause: BaseException | str) -> RunError:
+    """The error for work that lost its worker RETRIES + 1 times."""
+    return RunError(
+        f"{what}: its worker was lost {RETRIES + 1} times ({cause}). Does this input crash its reader or the model, or "
+        "need more memory than there is? Mend it or take it out of the sources, or give the workers more memory"
+    )
 
 
 def name_of(work: Callable[..., Any], item: Any) -> str:
-    """What a task was about, for a message: the item's own label, or the name of the work."""
-    return str(getattr(item, "label", work.__name__.strip("_").replace("_", " ")))
+    """What a task was about, for a message: the item's own label, that of a list's first, or the name of the work."""
+    first = item[0] if isinstance(item, list) and item else item
+    return str(getattr(first, "label", work.__name__.strip("_").replace("_", " ")))
 
 
 def outcome(reference: Any, what: str) -> Any:
-    """The value of a reference; raises what a person should read when the task or actor failed."""
+    """The value of a task or of a call of an actor.
+
+    Raises:
+        CurationError: what it returned as its value; or in the words of RunError, what it raised.
+        LostError: its worker was lost.
+    """
     import ray
 
     try:
@@ -183,7 +272,9 @@ def outcome(reference: Any, what: str) -> Any:
     except ray.exceptions.RayTaskError as error:
         raise RunError(f"{what}: {cause_of(error)}") from error
     except ray.exceptions.RayError as error:
-        raise RunError(f"{what}: its worker was lost {RETRIES + 1} times: {cause_of(error)}") from error
+        if died_starting(error):
+            raise RunError(f"{what}: {cause_of(error)}") from error
+        raise LostError(cause_of(error)) from error
     if isinstance(value, CurationError):
         raise value
     return value

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from curation.config import Job
-from curation.stages.duplicates import BUCKET_DOCUMENTS, drop_copies
+from curation.stages.duplicates import bucket_count, drop_copies
 from curation.stages.plan import make_plan
 from curation.stages.repeats import list_repeats
-from curation.stages.splits import load_splits, part_name, total_documents
+from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
 from curation.store import Marker, Part, Store
 from curation.verify.files import Faults
@@ -24,7 +24,7 @@ def check_remade(store: Store, job: Job) -> Faults:
     """Every table that is made once more."""
     shadow = Unwritten(store.root)
     splits = load_splits(store)
-    buckets = 1 + total_documents(splits) // BUCKET_DOCUMENTS
+    buckets = bucket_count(splits)
     listings: list[tuple[str, str, Callable[..., Part], int]] = [
         ("duplicates", "documents", drop_copies, buckets if job.dedup.exact else 0),
         ("repeats", "embeddings", list_repeats, buckets),

@@ -169,6 +169,7 @@ def _clustering(found: dict[str, Any]) -> Table:
         table.add_row("stability", f"{found['stability']:.3f}", told)
     sizes = f"smallest {found['smallest']:,}, largest {found['largest']:,} documents"
     table.add_row("median size", f"{found['median']:,}", sizes)
+    table.add_row("engine", found["engine"], Text(found.get("engine_reason", "as the job file says")))
     if found["repeats"]:
         table.add_row("equal vectors", f"{found['repeats']:,}", "their vector is an earlier document's; not fitted on")
     if found["empty"] or found["reseeded"]:

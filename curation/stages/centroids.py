@@ -17,7 +17,7 @@ from curation.clustering.cuml_engine import CumlRank
 from curation.clustering.segments import fit_in_segments
 from curation.clustering.stability import agreement
 from curation.clustering.torch_engine import FitState, fit
-from curation.clustering.update import mean_similarity
+from curation.clustering.update import inertia, mean_similarity
 from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.errors import RunError
@@ -50,9 +50,10 @@ def work(run: Run, rank_class: Any = CumlRank) -> Result:
             rows, restarts = gang.rows, run.job.clustering.restarts
 
             def tell(number: int, now: FitState) -> None:
-                similarity = mean_similarity(now.history[-1].objective, rows)
+                value = now.history[-1].objective
+                figures = f"inertia {inertia(value, rows):.6g}, mean similarity {mean_similarity(value, rows):.4f}"
                 which = f"restart {number + 1} of {restarts}, " if restarts > 1 else ""
-                progress.advance(text=f"{which}iteration {now.iteration}, mean similarity {similarity:.4f}")
+                progress.advance(text=f"{which}iteration {now.iteration}, {figures}")
 
             fits = fit_restarts(run.store, run.job, sample, gang.step, gang.worst, tell, loop)
         finally:

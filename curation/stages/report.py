@@ -28,6 +28,8 @@ SUMMARY = "report/summary.json"
 
 #: What the fit says that the clusters don't.
 FITTED = (
+    "engine",
+    "engine_reason",
     "iterations",
     "converged",
     "reseeded",

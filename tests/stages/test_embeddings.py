@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import shutil
 from types import SimpleNamespace
 
@@ -15,9 +16,12 @@ from curation.errors import RunError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, _work, stage_fingerprint
 from curation.progress import Reporter
-from curation.stages import embeddings
+from curation.stages import embeddings, pool
+from curation.stages.board import board
 from curation.stages.context import Run
-from curation.stages.embeddings import EncoderActor, Pool, load_vectors
+from curation.stages.embeddings import load_vectors
+from curation.stages.encoding import EncoderActor
+from curation.stages.pool import Pool
 from curation.stages.splits import load_files, load_splits, work_items
 from curation.store import Store
 from tests.corpus import job
@@ -70,7 +74,7 @@ def test_what_was_taken_is_an_event_and_no_part_of_what_is_committed(finished):
 def test_two_items_in_hand_give_the_same_vectors(finished, monkeypatch):
     path, folder, _, options = finished
     monkeypatch.setattr(Pool, "items", 2)  # as on a GPU
-    monkeypatch.setattr(embeddings, "pool_layout", lambda *_: Pool(1, 2, 0.0))
+    monkeypatch.setattr(pool, "pool_layout", lambda *_: Pool(1, 2, 0.0))
     shutil.copytree(folder / "a", folder / "b", ignore=shutil.ignore_patterns("embeddings"))
     _, events = with_embeddings(path, [*options, f"run_dir={folder / 'b'}", "embedding.batch_tokens=500"])
     taken = [(event["batch_tokens"], event["found"]) for event in events if event["event"] == "batches"]
@@ -93,9 +97,9 @@ def test_an_error_names_the_file_and_ends_no_actor(finished, raised, words):
     def encode(texts):
         raise raised
 
-    actor = EncoderActor(store, load_job(path, options), "cpu", 1)
+    actor = EncoderActor(store, load_job(path, options), "cpu", 1, board())
     actor._encoder = SimpleNamespace(encode=encode, taken={})
-    outcome = actor._outcome(embeddings.pickle.dumps(item))
+    outcome = actor._outcome(pickle.dumps(item))
     assert isinstance(outcome, RunError)
     assert words in str(outcome)
     assert "web.parquet" in str(outcome)

@@ -227,7 +227,7 @@ STOPS = [
     (truncated_parquet, 1, "a.parquet"),
     (corrupt_parquet_page, 1, "a.parquet"),
     (encrypted_parquet, 1, "a.parquet"),
-    (encrypted_column, 1, "b.parquet: the process that opened it died"),
+    (encrypted_column, 1, "while its rows were counted: its worker was lost 4 times"),
     (endless_line, 1, "row 60: line longer than 4000 bytes"),
     (pipe, 2, "a.jsonl: not a regular file"),
     (device, 2, "a.jsonl: not a regular file"),

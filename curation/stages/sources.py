@@ -22,7 +22,6 @@ from curation.sources.find import InputFile, find_all
 from curation.sources.parquet_footer import check_columns, open_parquet
 from curation.sources.read_jsonl import first_keys
 from curation.stages.context import Result, Run, Stage
-from curation.stages.deaths import noting_files, task_name
 from curation.stages.encoder import find_model
 from curation.stages.splits import load_files, one_by_one
 from curation.stages.workers import map_items
@@ -164,13 +163,7 @@ def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 def count_pieces(batch: list[Piece], job: Job) -> list[FileCount]:
     """The count of each piece."""
-    counts = []
-    with noting_files(task_name()) as note:
-        for piece in batch:
-            if piece.file.format == "parquet":
-                note(piece.file.path)
-            counts.append(_count_piece(piece, job))
-    return counts
+    return [_count_piece(piece, job) for piece in batch]
 
 
 def _count_piece(piece: Piece, job: Job) -> FileCount:

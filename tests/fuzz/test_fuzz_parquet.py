@@ -99,5 +99,5 @@ def test_any_parquet_file_is_read_or_refused(check, tmp_path, reader):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_parquet_for_a_while(check, tmp_path, reader):
     rounds = run_for(SECONDS / len(CHECKS), check, tmp_path, reader)
-    print(f"{check.__name__}: {rounds * QUICK:,} files, {reader.deaths} deaths that were put down to their file")
+    print(f"{check.__name__}: {rounds * QUICK:,} files, {reader.deaths} deaths of the reader")
     assert rounds

@@ -24,8 +24,8 @@ import pyarrow as pa
 import ray
 
 from curation.config import Job
+from curation.stages.centroid_file import CENTROIDS
 from curation.stages.context import Result
-from curation.stages.fits import CENTROIDS
 from curation.stages.plan import Planner
 from curation.stages.sources import SPLITS
 from curation.stages.splits import part_name

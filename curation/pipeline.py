@@ -81,6 +81,7 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
 
 def _run_stages(run: Run) -> list[Marker]:
     markers: dict[str, Marker] = {}
+    text = dump_job(run.job).encode()
     for stage in STAGES:
         if stage.precheck and run.store.marker(stage.name) is None:
             stage.precheck(run)
@@ -88,13 +89,14 @@ def _run_stages(run: Run) -> list[Marker]:
         wanted = stage_fingerprint(stage, run.job, markers)
         marker = run.store.done(stage.name, wanted)
         if marker is None:
+            _keep_job(run, text)
             marker = _work(run, stage, wanted)
         else:
             if stage.recheck:
                 stage.recheck(run)
             run.reporter.event("skip", stage=stage.name)
         markers[stage.name] = marker
-    _keep_job(run)
+    _keep_job(run, text)
     run.store.remove_folder(shards.SPILL)
     run.reporter.event("done", shards=markers["shards"].stats)
     return list(markers.values())
@@ -124,9 +126,8 @@ def _input(name: str, markers: dict[str, Marker]) -> Any:
     return markers[stage].stats.get(count) if count else markers[stage].digest
 
 
-def _keep_job(run: Run) -> None:
-    """Keeps a copy of the job, every default written out, in the run directory."""
-    text = dump_job(run.job).encode()
+def _keep_job(run: Run, text: bytes) -> None:
+    """Keeps a copy of the job in the run directory."""
     if not run.store.exists(JOB) or run.store.read_bytes(JOB) != text:
         run.store.write_bytes(JOB, text)
 
@@ -134,7 +135,6 @@ def _keep_job(run: Run) -> None:
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     workers.start(run.job.resources, run.reporter.event)
     begun = time.monotonic()
-    _keep_job(run)
     run.store.begin(stage.name, stage.folders, wanted)
     result = stage.work(run)
     marker = Marker(stage.name, wanted, result.parts, result.stats, round(time.monotonic() - begun, 3))

@@ -19,8 +19,9 @@ from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
 from curation.sampling.balance import gini
 from curation.stages import fits as module
+from curation.stages.centroid_file import CENTROIDS, load_centroids
 from curation.stages.clusters import TOLD
-from curation.stages.fits import CENTROIDS, fit_restarts, load_centroids, save_state
+from curation.stages.fits import fit_restarts, save_state
 from curation.stages.sweep import sweep
 from curation.store import Store
 from tests.clustering.data import mixture, over_actors

@@ -12,7 +12,6 @@ Cost: K^2 / 2 distances of 8 bytes and some K^2 steps: 2,000 clusters take half 
 from __future__ import annotations
 
 import numpy as np
-import scipy.cluster.hierarchy
 from numpy.typing import NDArray
 
 
@@ -26,6 +25,8 @@ def group_clusters(centroids: NDArray[np.float32], groups: int) -> NDArray[np.in
     Returns:
         int32[K] in [0, min(K, G)), every number used; groups are numbered by their first cluster.
     """
+    import scipy.cluster.hierarchy
+
     count = len(centroids)
     if count <= groups:
         return np.arange(count, dtype=np.int32)

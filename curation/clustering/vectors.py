@@ -8,7 +8,6 @@ error has a bound: full float32 (`blocks.margin`) or 16 bits (`screen`), never w
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,9 +21,6 @@ Rows = NDArray[np.float16] | torch.Tensor
 
 #: Bytes of float64 products held at a time, a CPU thread and on a GPU.
 _DOT_BYTES = {"cpu": 2 << 20, "cuda": 64 << 20}
-
-#: Rows that are hashed at a time, a copy of them in memory.
-_HASHED_ROWS = 1 << 14
 
 
 @contextmanager
@@ -130,15 +126,6 @@ def unit(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     """The rows scaled to length 1 as float32: what a row is as a centroid. A zero row stays zero."""
     length = norms(rows)
     return (rows / np.where(length > 0, length, 1.0)[:, None]).astype(np.float32)
-
-
-def vector_hashes(rows: NDArray[np.float16]) -> NDArray[np.bytes_]:
-    """The 16-byte BLAKE2b hash of each row of [n, d], as void16[n]. -0 and 0 are the same."""
-    digests = []
-    for start in range(0, len(rows), _HASHED_ROWS):
-        plain = np.ascontiguousarray(rows[start : start + _HASHED_ROWS] + np.float16(0))
-        digests += [hashlib.blake2b(row, digest_size=16).digest() for row in plain]
-    return np.frombuffer(b"".join(digests), "V16")
 
 
 def first_of_each(rows: NDArray[np.float16]) -> NDArray[np.int64]:

@@ -17,9 +17,9 @@ from curation.clustering.assign import nearest_two
 from curation.config import Job
 from curation.sources.rows import Split
 from curation.stages import workers
+from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.embeddings import load_vectors
-from curation.stages.fits import load_centroids
 from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
 from curation.store import Store
 

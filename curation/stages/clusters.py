@@ -22,8 +22,8 @@ from curation.clustering.groups import group_clusters
 from curation.clustering.junk import junk_warnings
 from curation.clustering.terms import occurrences, salient_terms, shared_words
 from curation.config import Job
+from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
-from curation.stages.fits import load_centroids
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
 from curation.store import Store, fingerprint

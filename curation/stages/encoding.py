@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation import tables
-from curation.clustering.vectors import vector_hashes
+from curation.clustering.hashes import vector_hashes
 from curation.config import Job
 from curation.embedding.encoder import NonFiniteVector
 from curation.errors import CurationError, RunError

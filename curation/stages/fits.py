@@ -21,9 +21,8 @@ from curation.clustering.torch_engine import FitState, Iteration, StepResult, Wo
 from curation.clustering.update import inertia, mean_similarity
 from curation.config import Job
 from curation.counter_rng import nth_seed
+from curation.stages.centroid_file import CENTROIDS
 from curation.store import Part, Store
-
-CENTROIDS = "centroids/centroids.npz"
 
 #: Seconds between two saves of the state.
 SAVE_EVERY = 5.0
@@ -132,8 +131,3 @@ def load_state(store: Store, name: str) -> FitState | None:
     history = tuple(Iteration(objective, 0, reseeded) for objective, reseeded in columns)
     iteration = int(arrays.get("iteration", len(history)))  # the file of an earlier version has none
     return FitState(arrays["centroids"], iteration, history, bool(arrays["converged"]))
-
-
-def load_centroids(store: Store) -> NDArray[np.float32]:
-    """The committed centroids, float32[K, d]."""
-    return store.read_arrays(CENTROIDS)["centroids"]

@@ -19,11 +19,11 @@ from curation.errors import CurationError
 from curation.sampling.balance import coverage
 from curation.stages import plan_tables, workers
 from curation.stages.board import board, in_hand
+from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import load_groups
 from curation.stages.context import Result, Run, Stage
 from curation.stages.draws import draw_phases
 from curation.stages.eligible import cells_of, load_eligible
-from curation.stages.fits import load_centroids
 from curation.stages.phases import (
     PlannedPhase,
     phases_of,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.clustering.assign import nearest
+from curation.clustering.hashes import vector_hashes
 from curation.clustering.init import kmeans_plus_plus
 from curation.clustering.torch_engine import FitState, RowBlock, best_fit, fit
-from curation.clustering.vectors import vector_hashes
 from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.sampling.cells import cell_of

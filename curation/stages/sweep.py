@@ -41,11 +41,11 @@ from curation.sampling.balance import effective_number, effective_tokens, gini
 from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.stages import centroids, profiles
+from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Fingerprint, Stage
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
-from curation.stages.fits import load_centroids
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name

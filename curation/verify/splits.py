@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curation.clustering.vectors import vector_hashes
+from curation.clustering.hashes import vector_hashes
 from curation.config import Job
 from curation.counter_rng import keys
 from curation.sources.rows import Split

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.config import Job
+from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.duplicates import dropped_documents
-from curation.stages.fits import load_centroids
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import ALLOCATION, SHARDS, WEIGHTS
 from curation.stages.splits import load_splits

@@ -13,7 +13,6 @@ from curation.clustering.vectors import (
     norms,
     pair_dots,
     unit,
-    vector_hashes,
 )
 
 from .data import mixture
@@ -68,16 +67,3 @@ def test_first_of_each_keeps_the_order_and_takes_both_zeros_for_one():
     rows = np.array([[1, 0], [0, 1], [1, -0.0], [0, 1], [-1, 0]], np.float16)
     assert first_of_each(rows).tolist() == [0, 1, 4]
     assert first_of_each(rows[:0]).tolist() == []
-
-
-def test_vectors_have_the_same_hash_where_their_values_are_the_same(monkeypatch):
-    rng = np.random.default_rng(0)
-    rows = rng.integers(-1, 2, (300, 4)).astype(np.float16) * np.float16(0.5)
-    rows[rows == 0] *= rng.choice([-1, 1], np.count_nonzero(rows == 0))  # some of the zeros are -0
-    together = vector_hashes(rows)
-    assert together.shape == (300,)
-    same = (rows[:, None] == rows[None]).all(axis=2)
-    assert np.array_equal(together[:, None] == together[None], same)
-    monkeypatch.setattr("curation.clustering.vectors._HASHED_ROWS", 7)
-    assert np.array_equal(vector_hashes(rows), together)
-    assert len(vector_hashes(rows[:0])) == 0

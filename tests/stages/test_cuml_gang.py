@@ -20,11 +20,12 @@ from curation.errors import RunError
 from curation.job_file import load_job
 from curation.progress import Reporter
 from curation.stages import centroids, cuml_gang, fits
+from curation.stages.centroid_file import CENTROIDS, load_centroids
 from curation.stages.context import Run
 from curation.stages.cuml_gang import CumlGang, Watch
 from curation.stages.embeddings import embeddings_table
 from curation.stages.engine import Engine
-from curation.stages.fits import CENTROIDS, load_centroids, load_state
+from curation.stages.fits import load_state
 from curation.stages.sources import SPLITS
 from curation.stages.splits import part_name
 from curation.store import Marker, Store

@@ -18,9 +18,9 @@ from curation.pipeline import run_job
 from curation.progress import Reporter
 from curation.stages import documents, gang, pool, waiting, workers
 from curation.stages.board import LOST, Board
+from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Run
 from curation.stages.encoding import EncoderActor
-from curation.stages.fits import load_centroids
 from curation.stages.splits import one_by_one
 from curation.store import Store
 from tests.corpus import build, job, shard_hashes

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.stages.fits import load_centroids
+from curation.stages.centroid_file import load_centroids
 from curation.stages.repeats import repeated_documents
 from curation.store import Store
 from tests.clustering.data import mixture

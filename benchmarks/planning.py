@@ -29,7 +29,7 @@ from curation.stages.context import Result
 from curation.stages.plan import Planner
 from curation.stages.sources import SPLITS
 from curation.stages.splits import part_name
-from curation.store import Marker, Store
+from curation.storage.store import Marker, Store
 
 #: Documents a split: 64 MiB at 1.8 kB a document.
 SPLIT = 37_000

@@ -225,7 +225,7 @@ def _show(run_dir: str) -> int:
     from curation.pipeline import STAGES, current_markers
     from curation.report.text import print_progress, print_summary
     from curation.stages.report import SUMMARY
-    from curation.store import Store
+    from curation.storage.store import Store
 
     store = Store.open(run_dir)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -244,7 +244,7 @@ def _show(run_dir: str) -> int:
 def verify_command(options: argparse.Namespace) -> int:
     """`curation verify`."""
     from curation.pipeline import STAGES, stage_fingerprint
-    from curation.store import Store
+    from curation.storage.store import Store
     from curation.verify import verify
 
     checks = 0

@@ -19,7 +19,7 @@ from curation.config import Job
 from curation.config.plan import METHODS
 from curation.config.section import Section
 from curation.errors import JobError
-from curation.uris import redacted
+from curation.storage.uris import redacted
 
 #: PyYAML takes some 5 seconds for so much.
 MAX_BYTES = 1 << 20

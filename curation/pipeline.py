@@ -15,7 +15,6 @@ from typing import Any
 
 from curation.config import Job
 from curation.job_file import dump_job, parse_job, parse_yaml
-from curation.lock import locked
 from curation.progress import Reporter
 from curation.stages import (
     assignments,
@@ -34,7 +33,8 @@ from curation.stages import (
     workers,
 )
 from curation.stages.context import JOB, Run, Stage
-from curation.store import Marker, Store, fingerprint
+from curation.storage.lock import locked
+from curation.storage.store import Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
 
 STAGES = (

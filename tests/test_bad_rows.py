@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.cli import main
-from curation.store import Store
+from curation.storage.store import Store
 from tests.bad_input import EVERY_DOCUMENT, GOOD, good_lines, job_text, run, write_lines
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]

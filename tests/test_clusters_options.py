@@ -23,7 +23,7 @@ from curation.stages.centroid_file import CENTROIDS, load_centroids
 from curation.stages.clusters import TOLD
 from curation.stages.fits import fit_restarts, save_state
 from curation.stages.sweep import sweep
-from curation.store import Store
+from curation.storage.store import Store
 from tests.clustering.data import mixture, over_actors
 from tests.corpus import job, shard_hashes, texts
 from tests.test_pipeline import faults, run, worked

@@ -16,7 +16,7 @@ from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
 from curation.stages.clusters import CLUSTERS
-from curation.store import Store
+from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import TOPICS, texts
 

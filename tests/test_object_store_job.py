@@ -14,7 +14,7 @@ from curation.cli import main
 from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job
 from curation.progress import Reporter
-from curation.store import Store
+from curation.storage.store import Store
 from tests.corpus import job, shard_hashes
 from tests.s3_server import BUCKET
 

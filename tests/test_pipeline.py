@@ -19,7 +19,7 @@ from curation.errors import InputError, JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
-from curation.store import Store
+from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import job, shard_hashes
 

@@ -16,7 +16,7 @@ from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.section import PRINTABLE, Count, Positive, Section
-from curation.uris import NO_CREDENTIALS, has_credentials, texts_in
+from curation.storage.uris import NO_CREDENTIALS, has_credentials, texts_in
 
 
 class Source(Section):

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from curation.errors import InputError
 from curation.sources.find import open_input
-from curation.storage_errors import first_words
+from curation.storage.errors import first_words
 
 BLOCK = 4 << 20
 #: Bytes a read behind the place where the caller expects to stop.

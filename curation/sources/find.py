@@ -23,11 +23,11 @@ from urllib.parse import unquote
 
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
-from curation import remote
 from curation.config import Source
 from curation.errors import InputError, JobError
 from curation.sources.globbing import everything_below, glob, is_hidden, is_magic, names_below
-from curation.storage_errors import first_words, trouble
+from curation.storage import remote
+from curation.storage.errors import first_words, trouble
 
 #: Suffix of a file's name, in lower case, to format.
 FORMATS = {".parquet": "parquet", ".pq": "parquet"} | {

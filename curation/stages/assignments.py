@@ -21,7 +21,7 @@ from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.embeddings import load_vectors
 from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
-from curation.store import Store
+from curation.storage.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.store import Store
+from curation.storage.store import Store
 
 CENTROIDS = "centroids/centroids.npz"
 

@@ -26,7 +26,7 @@ from curation.stages.cuml_gang import CumlGang
 from curation.stages.engine import Engine, choose, precheck
 from curation.stages.fits import fit_restarts
 from curation.stages.gang import Gang
-from curation.store import Store
+from curation.storage.store import Store
 
 #: Rows that the first centroids are drawn from: at least so many, and so many a cluster.
 INIT_ROWS, INIT_ROWS_A_CLUSTER = 20_000, 50

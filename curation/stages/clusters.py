@@ -26,7 +26,7 @@ from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
-from curation.store import Store, fingerprint
+from curation.storage.store import Store, fingerprint
 from curation.text.feature_languages import STOP_WORDS
 
 CLUSTERS, GROUPS = "clusters/clusters.parquet", "clusters/groups.parquet"

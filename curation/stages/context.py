@@ -8,7 +8,7 @@ from typing import Any
 
 from curation.config import Job
 from curation.progress import Reporter
-from curation.store import Marker, Part, Store
+from curation.storage.store import Marker, Part, Store
 
 #: The run directory's copy of the job file.
 JOB = "job.yaml"

@@ -19,7 +19,7 @@ from curation.stages.gang import Piece, RowActor, is_fitted_on
 from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
-from curation.store import Store
+from curation.storage.store import Store
 
 #: Splits whose rows a task counts.
 _SPLITS_A_TASK = 64

@@ -36,7 +36,7 @@ from curation.stages.splits import (
     part_name,
     total_documents,
 )
-from curation.store import Store
+from curation.storage.store import Store
 from curation.text.heuristics import PARTS, heuristic_quality
 
 #: Documents whose beginning is kept, about; of each domain at least; and how much of it, in characters.

@@ -21,7 +21,7 @@ from curation.sources.rows import Split
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_splits, part_name, total_documents
 from curation.stages.workers import map_items
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 #: Documents whose hashes a task holds at a time (40 bytes each while sorting).
 BUCKET_DOCUMENTS = 10_000_000

@@ -14,7 +14,7 @@ from curation.sampling.cells import cell_of, cell_totals
 from curation.sampling.grouping import index_type
 from curation.sources.rows import Split
 from curation.stages.splits import part_name, total_documents
-from curation.store import Store
+from curation.storage.store import Store
 
 
 @dataclass(frozen=True)

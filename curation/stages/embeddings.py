@@ -19,7 +19,7 @@ from curation.stages.encoding import embeddings_table
 from curation.stages.given import kept_vectors, read_vectors
 from curation.stages.pool import encode_items
 from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
-from curation.store import Store
+from curation.storage.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:

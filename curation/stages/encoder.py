@@ -24,7 +24,7 @@ from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents
 from curation.stages.given import given_dimensions
 from curation.stages.workers import gpus_per_actor, map_items
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 SPEC, LEXICAL = "encoder/spec.json", "encoder/lexical.npz"
 

@@ -29,7 +29,7 @@ from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import open_encoder
 from curation.stages.splits import CountedFile, Receipt, WorkItem, part_name
 from curation.stages.workers import RETRIES, lost_too_often
-from curation.store import Store
+from curation.storage.store import Store
 
 
 class EncoderActor:

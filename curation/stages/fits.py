@@ -22,7 +22,7 @@ from curation.clustering.update import inertia, mean_similarity
 from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.stages.centroid_file import CENTROIDS
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 #: Seconds between two saves of the state.
 SAVE_EVERY = 5.0

@@ -28,7 +28,7 @@ from curation.stages.embeddings import load_vectors
 from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
 from curation.stages.waiting import LOOK, ready
-from curation.store import Store
+from curation.storage.store import Store
 
 
 def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float, repeated: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from curation.errors import InputError
 from curation.sources.rows import VECTOR, Columns, Split
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.splits import CountedFile, WorkItem, load_files, load_splits, part_name
-from curation.store import Store
+from curation.storage.store import Store
 
 
 def given_dimensions(job: Job, store: Store) -> int:

@@ -31,7 +31,7 @@ from curation.stages.phases import (
 from curation.stages.profiles import load_profiles
 from curation.stages.splits import load_splits
 from curation.stages.waiting import ready
-from curation.store import Store
+from curation.storage.store import Store
 
 
 def settings(job: Job) -> dict[str, Any]:

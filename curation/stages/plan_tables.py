@@ -17,7 +17,7 @@ from curation.sources.rows import Split
 from curation.stages.eligible import Cells, Eligible
 from curation.stages.phases import PlannedPhase
 from curation.stages.splits import part_name
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 ALLOCATION, SHARDS, WEIGHTS = "allocation/allocation.parquet", "plan/shards.parquet", "plan/weights.json"
 

@@ -26,7 +26,7 @@ from curation.stages.estimate import read_sample
 from curation.stages.phases import Profiles
 from curation.stages.splits import load_files, load_splits, part_name
 from curation.stages.workers import map_items
-from curation.store import Store, fingerprint
+from curation.storage.store import Store, fingerprint
 from curation.text.features import FEATURES, Profile, profile
 
 PROFILES = "profiles/profiles.parquet"

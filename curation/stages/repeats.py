@@ -19,7 +19,7 @@ from curation.config import Job
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import copies_of, hashes_in_bucket, list_in_buckets
 from curation.stages.splits import part_name
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 
 def settings(job: Job) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
 from curation.stages.plan_tables import ALLOCATION, WEIGHTS
-from curation.store import Store
+from curation.storage.store import Store
 
 SUMMARY = "report/summary.json"
 

@@ -29,7 +29,7 @@ from curation.stages.context import Result, Run, Stage
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import SHARDS
 from curation.stages.splits import WorkItem, documents_an_item, load_files, load_splits, part_name, work_items
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 INDEX, SPILL = "shards/index.json", "spill"
 

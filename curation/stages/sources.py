@@ -25,7 +25,7 @@ from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import find_model
 from curation.stages.splits import load_files, one_by_one
 from curation.stages.workers import map_items
-from curation.store import fingerprint
+from curation.storage.store import fingerprint
 
 SOURCES, SPLITS = "sources/sources.parquet", "sources/splits.parquet"
 

@@ -22,7 +22,7 @@ from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Rows, Split
 from curation.stages.context import Result, Run
 from curation.stages.workers import map_items
-from curation.store import Part, Store
+from curation.storage.store import Part, Store
 
 Item = TypeVar("Item")
 

@@ -49,7 +49,7 @@ from curation.stages.embeddings import load_vectors
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
-from curation.store import Marker, Store
+from curation.storage.store import Marker, Store
 
 #: About the most documents that are clustered anew.
 SWEEP_DOCUMENTS = 1_000_000

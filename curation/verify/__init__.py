@@ -21,7 +21,7 @@ from curation.progress import Reporter
 from curation.stages import workers
 from curation.stages.context import JOB, Fingerprint, Run, Stage
 from curation.stages.sources import recheck
-from curation.store import DONE, Store
+from curation.storage.store import DONE, Store
 from curation.verify.files import check_files, read_job
 from curation.verify.remade import check_remade
 from curation.verify.totals import check_tables

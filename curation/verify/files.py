@@ -12,7 +12,7 @@ from curation.counter_rng import uniform
 from curation.job_file import parse_job, parse_yaml
 from curation.stages.context import JOB, Fingerprint, Stage
 from curation.stages.workers import map_items
-from curation.store import DONE, STARTED, Marker, Part, Store
+from curation.storage.store import DONE, STARTED, Marker, Part, Store
 
 Faults = Iterator[str | None]
 

@@ -15,7 +15,7 @@ from curation.stages.plan import make_plan
 from curation.stages.repeats import list_repeats
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
-from curation.store import Marker, Part, Store
+from curation.storage.store import Marker, Part, Store
 from curation.verify.files import Faults
 from curation.verify.unwritten import Unwritten
 

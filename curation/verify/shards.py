@@ -16,7 +16,7 @@ from curation.stages.documents import text_hash
 from curation.stages.shards import INDEX
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
-from curation.store import Store
+from curation.storage.store import Store
 from curation.verify.files import Faults, sampled
 from curation.verify.splits import Findings, content_hashes, domain_key, drawn_keys, fault_unless
 

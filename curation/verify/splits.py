@@ -27,7 +27,7 @@ from curation.stages.duplicates import kept_documents
 from curation.stages.embeddings import load_vectors
 from curation.stages.phases import phases_of
 from curation.stages.splits import part_name
-from curation.store import Store
+from curation.storage.store import Store
 from curation.verify.files import Faults
 from curation.verify.unwritten import Unwritten
 

@@ -17,7 +17,7 @@ from curation.stages.phases import phases_of
 from curation.stages.plan_tables import ALLOCATION, SHARDS, WEIGHTS
 from curation.stages.splits import load_splits
 from curation.stages.workers import map_items, share
-from curation.store import Store
+from curation.storage.store import Store
 from curation.verify.files import Faults, sampled
 from curation.verify.shards import check_shards
 from curation.verify.splits import TASK_SPLITS, Findings, Layout, check_splits, fault_unless, row_keys

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from curation.sink import Sink
-from curation.store import Store
+from curation.storage.sink import Sink
+from curation.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow.fs as pafs
 import pytest
 
-from curation import remote
 from curation.config import Source
 from curation.errors import InputError, JobError
 from curation.sources import find
 from curation.sources.find import check_unchanged, find_all, find_files, open_input
+from curation.storage import remote
 
 
 def tree(root: Path, *names: str) -> Path:

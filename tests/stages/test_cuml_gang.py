@@ -28,7 +28,7 @@ from curation.stages.engine import Engine
 from curation.stages.fits import load_state
 from curation.stages.sources import SPLITS
 from curation.stages.splits import part_name
-from curation.store import Marker, Store
+from curation.storage.store import Marker, Store
 from tests.clustering.data import mixture, over_actors
 from tests.corpus import job
 from tests.stages.stand_in import stand_in, trouble

@@ -23,7 +23,7 @@ from curation.stages.embeddings import load_vectors
 from curation.stages.encoding import EncoderActor
 from curation.stages.pool import Pool
 from curation.stages.splits import load_files, load_splits, work_items
-from curation.store import Store
+from curation.storage.store import Store
 from tests.corpus import job
 from tests.embedding.conftest import save_tiny_bert
 

@@ -22,7 +22,7 @@ from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Run
 from curation.stages.encoding import EncoderActor
 from curation.stages.splits import one_by_one
-from curation.store import Store
+from curation.storage.store import Store
 from tests.corpus import build, job, shard_hashes
 
 BAD = 3

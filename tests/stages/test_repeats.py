@@ -9,7 +9,7 @@ import pytest
 
 from curation.stages.centroid_file import load_centroids
 from curation.stages.repeats import repeated_documents
-from curation.store import Store
+from curation.storage.store import Store
 from tests.clustering.data import mixture
 from tests.test_pipeline import faults, run
 

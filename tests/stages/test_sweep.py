@@ -25,7 +25,7 @@ from curation.stages.plan import make_plan
 from curation.stages.plan_tables import ALLOCATION
 from curation.stages.splits import load_splits
 from curation.stages.sweep import Corpus, sweep
-from curation.store import Marker, Store
+from curation.storage.store import Marker, Store
 from tests.corpus import job
 
 LONGEST = 200  # tokens of the longest document, and more

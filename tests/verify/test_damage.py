@@ -15,7 +15,7 @@ import pytest
 
 from curation.cli import main
 from curation.pipeline import STAGES, stage_fingerprint
-from curation.store import Store
+from curation.storage.store import Store
 from curation.verify import verify
 from curation.verify.files import read_job, sampled
 from tests.corpus import job

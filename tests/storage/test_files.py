@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
 
-from curation import files, patient, remote
 from curation.errors import JobError, StorageError
-from curation.store import Store
+from curation.storage import files, patient, remote
+from curation.storage.store import Store
 from tests.s3_server import BUCKET
 
 PART = 5 << 20  # the least that S3 takes
@@ -99,8 +99,8 @@ def test_a_writer_that_fails_leaves_what_was_there(store, size):
 
 UPLOAD = """
 import sys
-from curation import remote
-from curation.store import Store
+from curation.storage import remote
+from curation.storage.store import Store
 from tests.s3_server import BUCKET
 remote.PART_BYTES = int(sys.argv[2]) - 1000
 Store.open(sys.argv[1]).write_bytes("a", b"x" * int(sys.argv[2]))

@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from curation.files import Files
-from curation.storage_errors import told
+from curation.storage.errors import told
+from curation.storage.files import Files
 
 STARTED, DONE = "_started.json", "_done.json"
 

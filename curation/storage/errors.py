@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from curation.errors import StorageError
-from curation.uris import redacted
+from curation.storage.uris import redacted
 
 _AGAIN = "what is committed stays, and the same command goes on from there"
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from curation import lease
 from curation.errors import JobError, RunError
-from curation.store import Store
+from curation.storage import lease
+from curation.storage.store import Store
 
 
 @contextlib.contextmanager

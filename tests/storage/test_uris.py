@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from curation.cli import main
 from curation.errors import JobError
 from curation.job_file import load_job
-from curation.store import Store
-from curation.uris import has_credentials, redacted, split_uri
+from curation.storage.store import Store
+from curation.storage.uris import has_credentials, redacted, split_uri
 
 SECRET = "sEcReT-0123456789"
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from curation.errors import RunError
-from curation.lock import locked
-from curation.store import Marker, Part, Store
+from curation.storage.lock import locked
+from curation.storage.store import Marker, Part, Store
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_the_digest_is_of_content_alone():
 
 HOLD = """
 import sys, time
-from curation.lock import locked
-from curation.store import Store
+from curation.storage.lock import locked
+from curation.storage.store import Store
 with locked(Store.open(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -25,8 +25,8 @@ from typing import IO, Any
 
 import pyarrow.fs as pafs
 
-from curation.patient import PatientHandler, patiently
-from curation.uris import Uri, split_uri
+from curation.storage.patient import PatientHandler, patiently
+from curation.storage.uris import Uri, split_uri
 
 #: Times that pyarrow tries a request, each of TRIES times; seconds that obstore does.
 ATTEMPTS, PATIENCE = 3, 5.0

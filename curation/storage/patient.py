@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from curation.counter_rng import uniform
-from curation.storage_errors import is_passing
+from curation.storage.errors import is_passing
 
 Result = TypeVar("Result")
 

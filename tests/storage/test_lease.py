@@ -13,10 +13,10 @@ from collections import Counter
 import obstore
 import pytest
 
-from curation import lease, remote
 from curation.errors import RunError
-from curation.lock import locked
-from curation.store import Store
+from curation.storage import lease, remote
+from curation.storage.lock import locked
+from curation.storage.store import Store
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def rounds(name):
 CONTEND = """
 import sys
 from curation.errors import RunError
-from curation.lock import locked
-from curation.store import Store
+from curation.storage.lock import locked
+from curation.storage.store import Store
 for root in sys.stdin:
     try:
         with locked(Store.open(root.strip())):

@@ -28,11 +28,11 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from curation import lease, remote
 from curation.errors import JobError
-from curation.sink import Sink
-from curation.storage_errors import first_words, told
-from curation.uris import NO_CREDENTIALS, has_credentials, split_uri
+from curation.storage import lease, remote
+from curation.storage.errors import first_words, told
+from curation.storage.sink import Sink
+from curation.storage.uris import NO_CREDENTIALS, has_credentials, split_uri
 
 #: Bytes moved at a time when a file is hashed or copied.
 CHUNK = 1 << 22

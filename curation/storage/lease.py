@@ -30,11 +30,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from curation import remote
 from curation.errors import RunError
-from curation.patient import patiently
-from curation.storage_errors import told
-from curation.uris import split_uri
+from curation.storage import remote
+from curation.storage.errors import told
+from curation.storage.patient import patiently
+from curation.storage.uris import split_uri
 
 LOCK = "_lock"
 #: Seconds that a lease is good for after it was last renewed.

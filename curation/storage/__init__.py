@@ -1,0 +1,1 @@
+"""Storage: the run directory and the inputs, on a disk or in an object store."""

@@ -1,7 +1,7 @@
 """The faults of the soak test, what they strike, and the standing cluster.
 
 Every fault is a function of the run; it returns False when it found nothing to strike. To add one, add a line to
-`FAULTS`. All of them strike processes below this one only.
+`FAULTS`. All of them strike processes below this one only, or the S3 server that the soak test started.
 """
 
 from __future__ import annotations
@@ -57,10 +57,13 @@ class Attempt:
     """A run under a fault."""
 
     path: str
-    run_dir: Path
+    run_dir: str
+    """A folder, or a prefix on the S3 server."""
     log: Path
     rng: random.Random
     cluster: Cluster | None
+    s3: Any = None
+    """The S3 server, where the run directory is on it."""
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -168,12 +171,35 @@ def node(gracefully: bool) -> Callable[[Attempt], bool]:
 
 def disk_full(run: Attempt) -> bool:
     """The run directory's disk has no room left until the driver has given up."""
-    taken = run.run_dir / "filler"
+    taken = Path(run.run_dir, "filler")
     with suppress(OSError), taken.open("wb", buffering=0) as filler:
         while filler.write(bytes(1 << 16)):
             pass
     run.wait()
     taken.unlink()
+    return True
+
+
+def s3_errors(run: Attempt) -> bool:
+    """For some time the object store answers requests with 500 and 503, resets connections and cuts bodies off.
+
+    One time in three it does nothing else until the driver has given up, or for a minute.
+    """
+    if not run.running():
+        return False
+    rng, often = run.rng, {"times": 10**9, "match": "/bucket"}
+    outage = rng.random() < 1 / 3
+    rules = [
+        {**often, "every": 1 if outage else rng.randint(2, 30), "status": 500, "code": "InternalError"},
+        {**often, "every": rng.randint(5, 30), "status": 503, "code": "SlowDown"},
+        {**often, "every": rng.randint(5, 30), "reset": True},
+        {**often, "every": rng.randint(5, 30), "lose": True},
+        {**often, "every": rng.randint(5, 30), "cut": 100, "match": "GET /bucket/[^?]*$"},
+    ]
+    run.s3.faults(*rules)
+    with suppress(subprocess.TimeoutExpired):
+        run.process.wait(timeout=60.0 if outage else rng.uniform(2.0, 20.0))
+    run.s3.faults()
     return True
 
 
@@ -185,6 +211,13 @@ class Fault:
     on_cluster: bool = True
     """Or a driver that starts its own Ray."""
     stage: str = ""
+    place: str = ""
+    """Where the run directory is: `disk`, a small one of its own; `s3`; or in the folder of the runs."""
+
+    @property
+    def setting(self) -> tuple[bool, str]:
+        """What the length of an undisturbed run depends on."""
+        return self.on_cluster, self.place
 
 
 FAULTS = {
@@ -196,7 +229,8 @@ FAULTS = {
     "any worker SIGTERM": Fault(worker("", signal.SIGTERM)),
     "node removed": Fault(node(gracefully=False)),
     "node SIGTERM": Fault(node(gracefully=True)),
-    "disk full": Fault(disk_full),
+    "disk full": Fault(disk_full, place="disk"),
+    "S3 errors and resets": Fault(s3_errors, place="s3"),
     "machine kill -9": Fault(machine, on_cluster=False),
     "laptop SIGTERM": Fault(driver(signal.SIGTERM), on_cluster=False),
 }

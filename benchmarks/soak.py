@@ -23,12 +23,15 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from faults import FAULTS, ROOT, Attempt, Cluster, Fault
 
 sys.path.insert(0, str(ROOT))
 
-from tests.corpus import job, shard_hashes
+from curation.storage.store import Store
+from tests import s3_server
+from tests.corpus import job, stored_hashes
 
 MOST_STARTS = 6
 
@@ -41,6 +44,25 @@ class Alone:
     hashes: dict[str, str]
     started: list[tuple[str, float, float]]
     """Each stage, when it began and when the next one did, in seconds since the first."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where run directories can be."""
+
+    folder: Path
+    s3: Any
+
+    def run_dir(self, place: str, name: str) -> str:
+        """One of this name in a fault's place."""
+        if place == "s3":
+            return str(self.s3.uri(name))
+        return str(self.folder / place / name)
+
+    def remove(self, run_dir: str) -> None:
+        """Takes a run directory away, that a small disk may not fill; the S3 server keeps what it has."""
+        if not run_dir.startswith("s3:"):
+            shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @dataclass
@@ -61,14 +83,17 @@ def main() -> None:
     if "disk full" in faults and not mounted(folder / "disk"):
         print("disk full: left out, a tmpfs can't be mounted here")
         del faults["disk full"]
+    os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"}
+    s3 = s3_server.start()
     cluster, rng = Cluster(folder / "ray"), random.Random(options.seed)
     if any(fault.on_cluster for fault in faults.values()):
         cluster.start()
     try:
-        soak(options, folder, faults, cluster, rng)
+        soak(options, Places(folder, s3), faults, cluster, rng)
     finally:
         if cluster.ray:
             cluster.ray.shutdown()
+        s3.process.terminate()
         subprocess.run(["umount", folder / "disk"], capture_output=True, check=False)
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,29 +123,30 @@ def mounted(disk: Path) -> bool:
 
 def soak(
     options: argparse.Namespace,
-    folder: Path,
+    places: Places,
     faults: dict[str, Fault],
     cluster: Cluster,
     rng: random.Random,
 ) -> None:
-    path = job(folder / "corpus", folder / "run", scale=options.scale)
-    places = {fault.on_cluster for fault in faults.values()}
-    alone = {where: undisturbed(path, folder, cluster if where else None) for where in sorted(places)}
+    path = job(places.folder / "corpus", places.folder / "run", scale=options.scale)
+    settings = sorted({fault.setting for fault in faults.values()})
+    alone = {where: undisturbed(path, places, where[1], cluster if where[0] else None) for where in settings}
     wanted = next(iter(alone.values())).hashes
     assert all(one.hashes == wanted for one in alone.values()), "the undisturbed runs differ"
-    for where, one in alone.items():
-        print(f"undisturbed, {'on the cluster' if where else 'with its own Ray'}: {one.seconds:.1f} s", flush=True)
+    for (on_cluster, place), one in alone.items():
+        where = f"{'on the cluster' if on_cluster else 'with its own Ray'}{', ' if place else ''}{place}"
+        print(f"undisturbed, {where}: {one.seconds:.1f} s", flush=True)
     table = {(name, stage): Row() for name in faults for stage in options.stages}
     begun = time.monotonic()
     while sum(row.count for row in table.values()) < options.runs and time.monotonic() - begun < options.minutes * 60:
         least = min(row.count for row in table.values())
         name, stage = rng.choice([key for key, row in table.items() if row.count == least])
         fault = faults[name]
-        base = folder / "disk" if name == "disk full" else folder
-        run_dir = base / f"{name.replace(' ', '-')}-{time.monotonic_ns()}"
-        run = Attempt(path, run_dir, folder / f"{run_dir.name}.log", rng, cluster if fault.on_cluster else None)
-        disturb(run, name, stage, alone[fault.on_cluster], table[name, stage])
-        shutil.rmtree(run_dir, ignore_errors=True)
+        title = f"{name.replace(' ', '-')}-{time.monotonic_ns()}"
+        run_dir, log = places.run_dir(fault.place, title), places.folder / f"{title}.log"
+        run = Attempt(path, run_dir, log, rng, cluster if fault.on_cluster else None, places.s3)
+        disturb(run, name, stage, alone[fault.setting], table[name, stage])
+        places.remove(run_dir)
         if fault.on_cluster:
             cluster.mend()
     print(f"{'fault':20} {'in':12} {'count':>6} {'recovered':>10} {'starts':>7} {'lost s, mean':>13} {'max':>6}")
@@ -134,10 +160,11 @@ def soak(
         raise SystemExit(1)
 
 
-def undisturbed(path: str, folder: Path, cluster: Cluster | None) -> Alone:
+def undisturbed(path: str, places: Places, place: str, cluster: Cluster | None) -> Alone:
     """A run that is left alone."""
-    run_dir = folder / f"alone-{cluster is not None}"
-    run = Attempt(path, run_dir, folder / f"{run_dir.name}.log", random.Random(0), cluster)
+    title = f"alone-{cluster is not None}-{place}"
+    run_dir = places.run_dir(place, title)
+    run = Attempt(path, run_dir, places.folder / f"{title}.log", random.Random(0), cluster)
     begun = time.monotonic()
     run.start()
     if run.wait():
@@ -148,7 +175,9 @@ def undisturbed(path: str, folder: Path, cluster: Cluster | None) -> Alone:
     ends = [*(at for _, at in starts[1:]), events[-1]["time"]]
     first = starts[0][1]
     spans = [(stage, at - first, end - first) for (stage, at), end in zip(starts, ends, strict=True)]
-    return Alone(seconds, shard_hashes(run_dir), spans)
+    hashes = stored_hashes(Store.open(run_dir))
+    places.remove(run_dir)
+    return Alone(seconds, hashes, spans)
 
 
 def disturb(run: Attempt, name: str, stage: str, alone: Alone, row: Row) -> None:
@@ -166,7 +195,7 @@ def disturb(run: Attempt, name: str, stage: str, alone: Alone, row: Row) -> None
     seconds = time.monotonic() - begun
     if not struck:
         return
-    same = status == 0 and shard_hashes(run.run_dir) == alone.hashes
+    same = status == 0 and stored_hashes(Store.open(run.run_dir)) == alone.hashes
     row.count, row.recovered, row.starts = row.count + 1, row.recovered + same, row.starts + run.starts
     row.lost.append(seconds - alone.seconds)
     outcome = "same" if same else "LOST"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from curation.storage.store import Store
 
 TOPICS = {
     "cooking": "bread oven flour butter sugar knead dough bake yeast recipe salt pepper onion garlic soup",
@@ -77,7 +80,11 @@ def job(folder: Path, run_dir: Path, more: str = "", scale: int = 1) -> str:
 
 def shard_hashes(run_dir: Path) -> dict[str, str]:
     """sha256 of every shard and of the index."""
-    import hashlib
-
     files = sorted(Path(run_dir, "shards").glob("[!_.]*"))
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def stored_hashes(store: Store) -> dict[str, str]:
+    """The same of a run directory wherever it is."""
+    files = [name for name in store.list("shards") if not Path(name).name.startswith("_")]
+    return {Path(name).name: hashlib.sha256(store.read_bytes(name)).hexdigest() for name in files}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -15,7 +14,7 @@ from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job
 from curation.progress import Reporter
 from curation.storage.store import Store
-from tests.corpus import job, shard_hashes
+from tests.corpus import job, shard_hashes, stored_hashes
 from tests.s3_server import BUCKET
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -45,11 +44,6 @@ def remote_job(s3, local, key):
     return str(path)
 
 
-def remote_hashes(store):
-    files = [name for name in store.list("shards") if not Path(name).name.startswith("_")]
-    return {Path(name).name: hashlib.sha256(store.read_bytes(name)).hexdigest() for name in files}
-
-
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, ray_session):
     """A finished local run: (job file, run directory)."""
@@ -72,7 +66,7 @@ def finished(s3_server, local):
 def test_a_run_on_an_object_store_has_the_bytes_of_a_local_one(s3, local, finished, capsys):
     path, store = finished
     run_dir = store.root
-    assert remote_hashes(store) == shard_hashes(local[1])
+    assert stored_hashes(store) == shard_hashes(local[1])
     assert main(["verify", run_dir]) == 0
     assert main(["show", run_dir]) == 0
     printed = capsys.readouterr().out
@@ -97,7 +91,7 @@ def test_a_run_through_errors_and_resets_has_the_same_bytes(s3, local):
     )
     run(path)
     s3.faults()
-    assert remote_hashes(Store.open(s3.uri("faulty/run"))) == shard_hashes(local[1])
+    assert stored_hashes(Store.open(s3.uri("faulty/run"))) == shard_hashes(local[1])
 
 
 def test_a_run_that_is_refused_ends_in_one_message_and_goes_on_later(s3, local, finished, capsys):
@@ -112,4 +106,4 @@ def test_a_run_that_is_refused_ends_in_one_message_and_goes_on_later(s3, local, 
     s3.faults()
     assert main(["run", path]) == 0
     assert '"stage": "embeddings", "seconds"' not in capsys.readouterr().err
-    assert remote_hashes(store) == shard_hashes(local[1])
+    assert stored_hashes(store) == shard_hashes(local[1])

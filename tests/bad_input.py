@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pyarrow.parquet import encryption
 
 from curation.cli import main
-from tests.corpus import texts
+from tests.corpus import ONE_WORKER, texts
 
 #: With the corpus' own proportions and one epoch, every document is drawn once.
 EVERY_DOCUMENT = "sampling: {cluster_exponent: 1.0}"
@@ -31,7 +31,7 @@ def good_lines(count=60):
 def job_text(folder, more="", path="a.jsonl", source=""):
     return (
         f"run_dir: {folder}/run\nsources: [{{domain: a, path: '{folder}/{path}'{source}}}]\n"
-        f"embedding: {{model: lexical, dimensions: 4}}\nclustering: {{clusters: 3}}\n{more}"
+        f"embedding: {{model: lexical, dimensions: 4}}\nclustering: {{clusters: 3}}\n{ONE_WORKER}{more}"
     )
 
 

@@ -31,14 +31,15 @@ def good_lines(count=60):
 def job_text(folder, more="", path="a.jsonl", source=""):
     return (
         f"run_dir: {folder}/run\nsources: [{{domain: a, path: '{folder}/{path}'{source}}}]\n"
-        f"embedding: {{model: lexical, dimensions: 4}}\nclustering: {{clusters: 3}}\n{ONE_WORKER}{more}"
+        f"embedding: {{model: lexical, dimensions: 4}}\nclustering: {{clusters: 3}}\n{more}"
     )
 
 
 def run(folder, text, *arguments):
     path = folder / "job.yaml"
     path.write_text(text)
-    return main(["run", str(path), *arguments])
+    alone = [word for one in ONE_WORKER for word in ("--set", one)]
+    return main(["run", str(path), *alone, *arguments])
 
 
 class _Keys(encryption.KmsClient):

@@ -25,7 +25,7 @@ from curation.stages.fits import fit_restarts, save_state
 from curation.stages.sweep import sweep
 from curation.storage.store import Store
 from tests.clustering.data import mixture, over_actors
-from tests.corpus import ONE_WORKER, job, shard_hashes, texts
+from tests.corpus import job, shard_hashes, texts
 from tests.test_pipeline import faults, run, worked
 
 LICENCE = "permission is hereby granted to any person obtaining a copy of this software without restriction number"
@@ -39,7 +39,7 @@ def finished(tmp_path_factory, ray_session):
     """A run with two levels and three restarts, and a template among its documents: (job file, run, events)."""
     folder = tmp_path_factory.mktemp("corpus")
     run_dir = tmp_path_factory.mktemp("runs") / "a"
-    path = job(folder, run_dir, ONE_WORKER)
+    path = job(folder, run_dir)
     lines = [json.dumps({"text": f"{LICENCE} {number}"}) for number in range(60)]
     (folder / "junk.jsonl").write_text("\n".join([*lines, *(json.dumps({"text": t}) for t in texts(9, 7, ["law"]))]))
     file = Path(path)

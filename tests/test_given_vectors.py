@@ -15,7 +15,7 @@ from curation.pipeline import STAGES, stage_fingerprint
 from curation.stages.clusters import CLUSTERS
 from curation.storage.store import Store
 from curation.verify import verify
-from tests.corpus import ONE_WORKER, TOPICS, texts
+from tests.corpus import TOPICS, texts
 from tests.test_pipeline import run, worked
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -51,7 +51,7 @@ def write(folder, words, vectors, type_=None):
         f"  - {{domain: a, path: '{folder}/a.parquet', vector_column: emb}}\n"
         f"  - {{domain: b, path: '{folder}/b.jsonl', vector_column: v}}\n"
         "embedding: {model: no/such-model}\n"  # never looked for
-        f"clustering: {{clusters: {len(TOPICS)}}}\noutput: {{shard_bytes: 40000}}\n{ONE_WORKER}"
+        f"clustering: {{clusters: {len(TOPICS)}}}\noutput: {{shard_bytes: 40000}}\n"
     )
     return str(path)
 

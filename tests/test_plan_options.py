@@ -12,7 +12,7 @@ import pytest
 
 from curation.cli import main
 from curation.errors import JobError
-from tests.corpus import ONE_WORKER, job, shard_hashes, texts
+from tests.corpus import job, shard_hashes, texts
 from tests.test_pipeline import faults, run, worked
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -23,7 +23,7 @@ def finished(tmp_path_factory, ray_session):
     """A finished run with a quality a document: (job file, run directory)."""
     folder = tmp_path_factory.mktemp("corpus")
     run_dir = tmp_path_factory.mktemp("runs") / "a"
-    path = job(folder, run_dir, "quality: {column: score, scale: [0, 5]}\n" + ONE_WORKER)
+    path = job(folder, run_dir, "quality: {column: score, scale: [0, 5]}\n")
     run(path)
     return path, run_dir
 

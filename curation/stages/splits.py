@@ -35,7 +35,7 @@ FEW_DOCUMENTS, ITEMS_A_CPU = 4096, 8
 Mapping = Callable[[list["WorkItem"]], Iterator[list["Receipt"]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What is left of a split when its work is done: its files, its rows in the source, and its counts."""
 

@@ -1,13 +1,12 @@
 import copy
 import shlex
-import sys
 
 import pytest
 from pydantic import ValidationError
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 
+from curation.cli import build_parser, run_command
 from curation.job_file import parse_job, parse_yaml
-from jobs import curate
 from tests.cluster_configs.crd import GPU, KINDS
 from tests.cluster_configs.files import KUBERAY, SECRETS, cluster_spec, documents, image, ray_version, strings
 
@@ -85,12 +84,12 @@ def test_both_files_have_the_same_cluster_but_for_the_job_file():
     assert mount["mountPath"] == "/home/ray/job"
 
 
-def test_the_job_runs_an_entry_point_of_ours_on_a_job_file_that_is_right(monkeypatch):
+def test_the_job_runs_a_command_of_ours_on_a_job_file_that_is_right():
     found = documents("kuberay-rayjob")
-    python, module, name, *arguments = shlex.split(found["RayJob"]["spec"]["entrypoint"])
-    assert [python, module, name] == ["python", "-m", "jobs.curate"]
-    monkeypatch.setattr(sys, "argv", ["curate", *arguments])
-    folder, _, file = curate.parse().job.rpartition("/")
+    program, *arguments = shlex.split(found["RayJob"]["spec"]["entrypoint"])
+    options = build_parser().parse_args(arguments)
+    assert (program, options.command) == ("curation", run_command)
+    folder, _, file = options.job.rpartition("/")
     assert folder == "/home/ray/job"
     job = parse_job(parse_yaml(found["ConfigMap"]["data"][file], file), file)
     assert job.run_dir.startswith("gs://"), "all nodes must reach it"

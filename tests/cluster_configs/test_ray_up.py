@@ -61,6 +61,7 @@ def test_the_head_takes_no_work_and_listens_to_itself(name):
     [start] = [command for command in config(name)["head_start_ray_commands"] if "--head" in command]
     assert "--num-cpus=0" in start
     assert "--num-gpus=0" in start
+    assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in start, "or no worker ever comes"
     assert "--dashboard-host" not in start, "its default is this machine alone; `ray dashboard` forwards it"
 
 

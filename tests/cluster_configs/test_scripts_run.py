@@ -24,12 +24,13 @@ from tests.corpus import job, shard_hashes
 
 pytestmark = pytest.mark.slow
 
-#: Runs its command as often as --ntasks says, all at once, and passes the end on to them.
+#: Runs its command as often as --ntasks says, and passes the end on to them. Not at the same moment: Ray nodes that
+#: start at once on one machine would take the same sockets.
 SRUN = """#!/usr/bin/env bash
 for word in "$@"; do case $word in --ntasks=*) tasks=${word#*=} ;; esac; done
 while [[ $1 == --* ]]; do shift; done
 trap 'kill -TERM $(jobs -p); wait' TERM
-for ((task = 0; task < tasks; task++)); do "$@" & done
+for ((task = 0; task < tasks; task++)); do "$@" & sleep 5; done
 wait
 """
 
@@ -137,3 +138,9 @@ def test_slurm_requeues_at_the_end_of_its_time_and_goes_on(tmp_path, machine):
     log.write_text(done.stderr)
     assert "documents" not in stages(log, "stage"), "what was committed is not done again"
     assert shard_hashes(tmp_path / "run")
+
+
+def test_work_for_gpus_runs_on_nodes_without_cpu_slots(tmp_path, machine):
+    done = run([sys.executable, "-m", "tests.cluster_configs.gpu_nodes_child"], machine, ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"CPU work": "cpu", "GPU work": "gpu", "K-Means": "gpu"}

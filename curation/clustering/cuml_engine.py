@@ -78,8 +78,9 @@ class CumlRank:
     `stages.cuml_gang` takes any class with these methods; the tests have one that needs no GPU.
     """
 
-    #: What Ray must give a rank, all of them at once, and the torch device of its exact iterations.
-    RESOURCES: ClassVar[dict[str, float]] = {"GPU": 1.0, "CPU": 1.0}
+    #: What Ray must give a rank, all of them at once, and the torch device of its exact iterations. No CPU slot: nodes
+    #: with GPUs have none, so that no other work keeps them up.
+    RESOURCES: ClassVar[dict[str, float]] = {"GPU": 1.0}
     DEVICE: ClassVar[str] = "cuda"
 
     def __init__(self, rows: Sequence[NDArray[np.float16]]) -> None:

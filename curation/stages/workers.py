@@ -160,14 +160,14 @@ def map_items(
     parts: Callable[[Item], list[Item]] | None = None,
     lost: Callable[[Item, RunError], Receipt] | None = None,
 ) -> Iterator[tuple[Item, Receipt]]:
-    """Calls `work(item, *shared)` in Ray tasks of one CPU and yields (item, receipt) as they finish.
+    """Calls `work(item, *shared)` in Ray tasks of one CPU slot and yields (item, receipt) as they finish.
 
     Args:
         items: picklable work items; taken lazily, a few ahead of the workers.
         work: a module-level function.
         shared: further arguments; object references (`share`) arrive as the values they stand for.
         tasks: at most so many at a time; `auto` keeps every CPU busy.
-        gpus: GPUs of a task.
+        gpus: GPUs of a task, in place of the CPU slot: nodes with GPUs have none, so no other work keeps them up.
         parts: smaller items for one that lost its worker RETRIES + 1 times; each is tried as often.
         lost: the receipt of an item without parts that lost its worker so often; None: the error is raised.
 
@@ -177,7 +177,8 @@ def map_items(
     """
     import ray
 
-    call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_call)
+    wanted = {"GPU": gpus} if gpus else {"CPU": 1.0}
+    call = ray.remote(num_cpus=wanted.get("CPU", 0), num_gpus=gpus, max_retries=0)(_call)
     window = 2 * cpus() if tasks == "auto" else int(tasks)
     name, notes = str(work.__name__).strip("_").replace("_", " "), board()
     waiting: dict[Any, _Try[Item]] = {}
@@ -194,7 +195,7 @@ def map_items(
                 time.sleep(max(0.0, again[0].after - time.monotonic()))
                 continue
             pause = max(0.0, again[0].after - time.monotonic()) if again and len(waiting) < window else None
-            for reference in ready(list(waiting), name, {"CPU": 1, "GPU": gpus}, pause):
+            for reference in ready(list(waiting), name, wanted, pause):
                 one = waiting.pop(reference)
                 what = name_of(work, one.item)
                 try:

@@ -7,28 +7,23 @@ a person go to stderr, one or two lines, without a traceback (`--debug` shows it
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from rich.console import Console
 
 from curation import __version__
 from curation.config import Job
 from curation.errors import CurationError, JobError
+from curation.termination import terminate
 
-INTERRUPTED, TERMINATED = 130, 143
-#: Seconds between asking Ray's processes to end and ending them.
-GRACE = 1.0
+INTERRUPTED = 130
 
 #: Keys that `plan --sweep` takes (all below those that end in a dot): what decides after the embeddings.
 SWEPT = ("sampling.", "blending.", "quality.curve.", "phases.", "clustering.", "seed")
@@ -39,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     options = build_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         return command(options)
     except CurationError as error:
@@ -59,37 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"curation: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
         return 1
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends the process at once, and those of a Ray that it started: everything committed stays.
-
-    An exception would have to find its way through whatever Ray is in the middle of, and may not arrive. Ray's
-    processes end with the driver by themselves, but some of them only after minutes.
-    """
-    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-    print(f"{show_cursor}curation: terminated; the same command goes on from here", file=sys.stderr, flush=True)
-    below = _descendants(os.getpid())
-    _signal(below, signal.SIGTERM)
-    time.sleep(GRACE if below else 0)
-    _signal(below, signal.SIGKILL)
-    os._exit(TERMINATED)
-
-
-def _signal(processes: list[int], number: int) -> None:
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
-
-
-def _descendants(process: int) -> list[int]:
-    """The processes below this one, where the system lists them (Linux)."""
-    found = []
-    for listed in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # one that has just ended
-            for child in map(int, listed.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 from curation.config import Resources
 from curation.errors import CurationError, JobError, RunError
 from curation.stages.board import board, in_hand
-from curation.stages.waiting import PATIENCE, ready
+from curation.stages.waiting import LOOK, PATIENCE, ready
 
 Item = TypeVar("Item")
 Receipt = TypeVar("Receipt")
@@ -178,7 +178,7 @@ def map_items(
     import ray
 
     call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_call)
-    window = 2 * cpus() if tasks == "auto" else int(tasks)
+    window, look = 0, 0.0
     name, notes = str(work.__name__).strip("_").replace("_", " "), board()
     waiting: dict[Any, _Try[Item]] = {}
     again: deque[_Try[Item]] = deque()
@@ -186,6 +186,8 @@ def map_items(
     try:
         while True:
             notes.ask.remote()
+            if time.monotonic() >= look:  # a cluster grows while tasks wait, and the window with it
+                window, look = 2 * cpus() if tasks == "auto" else int(tasks), time.monotonic() + LOOK
             while len(waiting) < window and (one := _next(again, left)) is not None:
                 waiting[call.remote(notes, uuid.uuid4().hex, work, one.item, *shared)] = one
             if not waiting and not again:

@@ -1,0 +1,149 @@
+"""Demand: what the job asks of the cluster's autoscaler ahead of each stage, and takes back on every way out.
+
+Pending tasks make a cluster grow by themselves, but a pool of actors is sized when its stage begins: it would be as
+large as the cluster happens to be, or run on CPUs where all GPU nodes have gone to sleep. So where the job file says
+how many (`resources.gpus`, `resources.cpus`), they are asked for first, and waited for where there is an autoscaler.
+
+Nodes that come and go again cost more than nodes that wait for some minutes, so GPUs are kept from the first stage
+that computes on them to the last, over the short one between. After it they are not asked for any more, and the
+autoscaler takes them away when they have been idle for as long as its own configuration says.
+
+Ray keeps one such request for the whole cluster: who asks last wins. A job that names no number never asks. Without
+an autoscaler a request does nothing. A driver that is killed with SIGKILL can't take back what it asked for; the next
+job that asks replaces it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from curation.config import Job, Resources
+from curation.errors import RunError
+from curation.stages.context import Run
+from curation.stages.waiting import TELL, cluster_in_words
+from curation.termination import at_termination
+
+#: Seconds between two looks at whether the machines have come.
+LOOK = 2.0
+#: The label that nodes have which an autoscaler started, and the head that it runs on.
+NODE_GROUP = "ray.io/node-group"
+#: What is still asked for in a stage that does not need it: this one is short, and between two that do.
+KEPT = ("repeats", "GPU")
+
+
+@contextlib.contextmanager
+def demand(run: Run) -> Iterator[Callable[[str], None]]:
+    """Gives what asks for the machines of a stage, by its name, and waits for them; to be called when Ray is up.
+
+    It raises RunError where an autoscaler brought none of what was asked for in `resources.wait_seconds`.
+    """
+    asking = _Demand(run)
+    with at_termination(asking.take_back):
+        try:
+            yield asking.ask
+        finally:
+            asking.take_back()
+
+
+def needs(stage: str, job: Job) -> dict[str, int]:
+    """What a stage works with, by Ray's name of the resource; only what the job file gives a number for."""
+    gpus, cpus = _number(job.resources.gpus), _number(job.resources.cpus)
+    embeds = not job.given_vectors and job.embedding.model != "lexical"
+    if gpus and (stage == "centroids" or (embeds and stage in ("encoder", "embeddings"))):
+        return {"GPU": gpus}  # what CPUs it needs are on the nodes of the GPUs
+    return {"CPU": cpus} if cpus else {}
+
+
+def gpus_are_to_come(resources: Resources) -> bool:
+    """Whether the job asks for GPUs, has none yet, and an autoscaler may bring them: nothing to look at on them yet."""
+    import ray
+
+    return bool(_number(resources.gpus)) and not ray.cluster_resources().get("GPU") and has_autoscaler()
+
+
+def has_autoscaler() -> bool:
+    """Whether nodes of this cluster were started by an autoscaler or by KubeRay, which label the nodes of a group.
+
+    Not known of `ray up` with RAY_UP_enable_autoscaler_v2=0: nothing is waited for there.
+    """
+    import ray
+
+    return any(node["Alive"] and node.get("Labels", {}).get(NODE_GROUP) for node in ray.nodes())
+
+
+def _number(wanted: int | str) -> int:
+    return wanted if isinstance(wanted, int) else 0
+
+
+class _Demand:
+    """What is asked for at the moment, and what was waited for in vain."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._asked: dict[str, int] = {}
+        self._settled: dict[str, float] = {}
+
+    def ask(self, stage: str) -> None:
+        """Asks for what a stage needs, in place of what was asked for before, and waits for it."""
+        wanted = needs(stage, self._run.job)
+        asked = wanted | {name: count for name, count in self._asked.items() if (stage, name) == KEPT}
+        if asked != self._asked:
+            self._asked = asked
+            _request(asked)
+            self._run.reporter.event("demand", stage=stage, **asked)
+        self._wait(stage, wanted)
+
+    def take_back(self) -> None:
+        """Asks for nothing any more."""
+        if self._asked:
+            self._asked = {}
+            with contextlib.suppress(Exception):  # a cluster that is gone keeps nothing; the error before is to be told
+                _request({})
+
+    def _wait(self, stage: str, wanted: dict[str, int]) -> None:
+        begun, told = time.monotonic(), -TELL
+        while missing := self._missing(wanted):
+            keys = " and ".join(f"resources.{name.lower()}s asks for {wanted[name]}" for name in missing)
+            text = f"{stage}: {keys}; {cluster_in_words()}"
+            if not has_autoscaler():
+                return self._settle(missing, f"{text}, and no autoscaler: the work goes on with that")
+            waited = time.monotonic() - begun
+            if waited >= self._run.job.resources.wait_seconds:
+                return self._give_up(missing, text)
+            if waited - told >= TELL:
+                told = waited
+                self._run.reporter.event("waiting", text=f"{text}; waiting for more for {waited:.0f} s")
+            time.sleep(LOOK)
+        return None
+
+    def _missing(self, wanted: dict[str, int]) -> dict[str, float]:
+        """How much there is of what is wanted, was not given up before, and is not all there."""
+        import ray
+
+        there = ray.cluster_resources()
+        least = {name: min(count, self._settled.get(name, count)) for name, count in wanted.items()}
+        return {name: there.get(name, 0) for name, count in least.items() if there.get(name, 0) < count}
+
+    def _give_up(self, missing: dict[str, float], text: str) -> None:
+        seconds = self._run.job.resources.wait_seconds
+        for name, there in missing.items():
+            if not there:
+                raise RunError(
+                    f"{text}. None came in {seconds:g} s: does the cluster's configuration have nodes with {name}s, "
+                    "and does the cloud have any left? Mend that, raise resources.wait_seconds, or leave out "
+                    f"resources.{name.lower()}s"
+                )
+        self._settle(missing, f"{text}; no more came in {seconds:g} s, and the work goes on with that")
+
+    def _settle(self, missing: dict[str, float], text: str) -> None:
+        """Takes what there is in place of what was asked for, so that no later stage waits for the rest again."""
+        self._settled |= missing
+        self._run.reporter.event("note", text=text)
+
+
+def _request(wanted: dict[str, int]) -> None:
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=[{name: 1} for name, count in wanted.items() for _ in range(count)])

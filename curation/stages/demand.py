@@ -3,21 +3,27 @@
 Pending tasks make a cluster grow by themselves, but a pool of actors is sized when its stage begins: it would be as
 large as the cluster happens to be, or run on CPUs where all GPU nodes have gone to sleep. So where the job file says
 how many (`resources.gpus`, `resources.cpus`), they are asked for first, and waited for where there is an autoscaler.
+A job that names no number never asks. Without an autoscaler a request does nothing.
 
-Nodes that come and go again cost more than nodes that wait for some minutes, so GPUs are kept from the first stage
-that computes on them to the last, over the short one between. After it they are not asked for any more, and the
-autoscaler takes them away when they have been idle for as long as its own configuration says.
+Ray's autoscaler keeps one request for the whole cluster (`ray.autoscaler.sdk.request_resources`), and Ray Data has an
+actor, AutoscalingCoordinator, that replaces it every 20 seconds for as long as the cluster lives, once anybody used
+Ray Data there. So the request goes through that actor, as those of Ray Data and Ray Train do. It adds up the requests
+of all jobs and forgets one that is not renewed, so that a driver that was killed keeps no machines. It also hands
+out what is there among those who ask: while Ray Data works itself, in `embeddings`, it asks alone.
 
-Ray keeps one such request for the whole cluster: who asks last wins. A job that names no number never asks. Without
-an autoscaler a request does nothing. A driver that is killed with SIGKILL can't take back what it asked for; the next
-job that asks replaces it.
+Nodes that go and come again cost more than nodes that wait for some minutes, so GPUs are kept from the first stage
+that computes on them to the last, over the short one between. The autoscaler takes them away when they have been
+idle for as long as its own configuration says.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from curation.config import Job, Resources
 from curation.errors import RunError
@@ -27,10 +33,10 @@ from curation.termination import at_termination
 
 #: Seconds between two looks at whether the machines have come.
 LOOK = 2.0
+#: Seconds that a request is good for, those between two renewals, and those that its taking may last.
+EXPIRY, RENEWAL, ANSWER = 60.0, 15.0, 60.0
 #: The label that nodes have which an autoscaler started, and the head that it runs on.
 NODE_GROUP = "ray.io/node-group"
-#: What is still asked for in a stage that does not need it: this one is short, and between two that do.
-KEPT = ("repeats", "GPU")
 
 
 @contextlib.contextmanager
@@ -44,16 +50,30 @@ def demand(run: Run) -> Iterator[Callable[[str], None]]:
         try:
             yield asking.ask
         finally:
-            asking.take_back()
+            asking.close()
 
 
 def needs(stage: str, job: Job) -> dict[str, int]:
     """What a stage works with, by Ray's name of the resource; only what the job file gives a number for."""
     gpus, cpus = _number(job.resources.gpus), _number(job.resources.cpus)
-    embeds = not job.given_vectors and job.embedding.model != "lexical"
-    if gpus and (stage == "centroids" or (embeds and stage in ("encoder", "embeddings"))):
+    if gpus and (stage == "centroids" or (_embeds(job) and stage in ("encoder", "embeddings"))):
         return {"GPU": gpus}  # what CPUs it needs are on the nodes of the GPUs
     return {"CPU": cpus} if cpus else {}
+
+
+def asked_for(stage: str, job: Job) -> dict[str, int]:
+    """What is asked for in a stage: what it needs; in the one between two that need GPUs, these too."""
+    kept = _number(job.resources.gpus) if stage == "repeats" and _embeds(job) else 0
+    return needs(stage, job) | ({"GPU": kept} if kept else {})
+
+
+def _embeds(job: Job) -> bool:
+    """Whether vectors are computed by a model that runs on GPUs."""
+    return not job.given_vectors and job.embedding.model != "lexical"
+
+
+def _number(wanted: int | str) -> int:
+    return wanted if isinstance(wanted, int) else 0
 
 
 def gpus_are_to_come(resources: Resources) -> bool:
@@ -73,34 +93,62 @@ def has_autoscaler() -> bool:
     return any(node["Alive"] and node.get("Labels", {}).get(NODE_GROUP) for node in ray.nodes())
 
 
-def _number(wanted: int | str) -> int:
-    return wanted if isinstance(wanted, int) else 0
-
-
 class _Demand:
     """What is asked for at the moment, and what was waited for in vain."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self._run, self._name = run, f"curation {uuid.uuid4().hex}"
         self._asked: dict[str, int] = {}
         self._settled: dict[str, float] = {}
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._renewal: threading.Thread | None = None
 
     def ask(self, stage: str) -> None:
         """Asks for what a stage needs, in place of what was asked for before, and waits for it."""
-        wanted = needs(stage, self._run.job)
-        asked = wanted | {name: count for name, count in self._asked.items() if (stage, name) == KEPT}
+        asked = asked_for(stage, self._run.job)
         if asked != self._asked:
-            self._asked = asked
-            _request(asked)
+            self._send(asked)
             self._run.reporter.event("demand", stage=stage, **asked)
-        self._wait(stage, wanted)
+        self._wait(stage, needs(stage, self._run.job))
+        if stage == "embeddings":
+            self.take_back()
 
     def take_back(self) -> None:
         """Asks for nothing any more."""
         if self._asked:
-            self._asked = {}
-            with contextlib.suppress(Exception):  # a cluster that is gone keeps nothing; the error before is to be told
-                _request({})
+            with contextlib.suppress(RunError):  # it runs out by itself, and the error before is the one to be told
+                self._send({})
+
+    def close(self) -> None:
+        """Takes back what was asked for, and renews nothing any more."""
+        self._over.set()
+        self.take_back()
+
+    def _send(self, asked: dict[str, int]) -> None:
+        import ray
+
+        with self._lock:  # or a renewal could come after the end
+            self._asked = asked
+            try:
+                ray.get(self._request(), timeout=ANSWER)
+            except ray.exceptions.RayError as error:
+                raise RunError(f"the cluster's autoscaler can't be asked for machines: {error}") from error
+        if self._renewal is None:
+            self._renewal = threading.Thread(target=self._renew, name="demand", daemon=True)
+            self._renewal.start()
+
+    def _renew(self) -> None:
+        while not self._over.wait(RENEWAL):
+            with self._lock:
+                if self._asked:
+                    self._request()
+
+    def _request(self) -> Any:
+        """Sends what is asked for; returns the reference of the answer."""
+        if not self._asked:
+            return coordinator().cancel_request.remote(self._name)
+        bundles = [{name: 1} for name, count in self._asked.items() for _ in range(count)]
+        return coordinator().request_resources.remote(self._name, bundles, EXPIRY)
 
     def _wait(self, stage: str, wanted: dict[str, int]) -> None:
         begun, told = time.monotonic(), -TELL
@@ -143,7 +191,8 @@ class _Demand:
         self._run.reporter.event("note", text=text)
 
 
-def _request(wanted: dict[str, int]) -> None:
-    from ray.autoscaler.sdk import request_resources
+def coordinator() -> Any:
+    """The actor that asks Ray's autoscaler for everybody; it is made beside the driver if there is none."""
+    from ray.data._internal.cluster_autoscaler import get_or_create_autoscaling_coordinator
 
-    request_resources(bundles=[{name: 1} for name, count in wanted.items() for _ in range(count)])
+    return get_or_create_autoscaling_coordinator()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
 import ray
-import ray.autoscaler.sdk
 
 from curation.config import Job
 from curation.errors import RunError
@@ -16,7 +16,7 @@ from curation.pipeline import STAGES
 from curation.progress import Reporter
 from curation.stages import demand as module
 from curation.stages.context import Run
-from curation.stages.demand import demand, gpus_are_to_come, has_autoscaler, needs
+from curation.stages.demand import asked_for, demand, gpus_are_to_come, has_autoscaler, needs
 from curation.termination import make_last_calls
 
 
@@ -39,17 +39,27 @@ def test_gpus_are_needed_where_vectors_are_computed_with_and_cpus_elsewhere():
     assert list(both) == names
     assert [name for name, found in both.items() if found == {"GPU": 8}] == computing
     assert needs_by_stage(a_job("lexical", gpus=8)) == {"centroids": {"GPU": 8}}
+    assert asked_for("repeats", a_job(gpus=8, cpus=64)) == {"GPU": 8, "CPU": 64}
+    assert asked_for("repeats", a_job("lexical", gpus=8)) == {}
 
 
 @pytest.fixture
 def cluster(monkeypatch):
     """A cluster whose autoscaler, if it has one, brings of `brings` what it was asked for, after two looks."""
-    found = SimpleNamespace(asked=[], there={"CPU": 4.0}, autoscaler=True, brings={}, looks=0)
+    found = SimpleNamespace(asked=[], there={"CPU": 4.0}, autoscaler=True, brings={}, looks=0, names=set())
 
-    def request_resources(num_cpus=None, bundles=None):
-        assert num_cpus is None
-        found.asked.append(sorted(name for bundle in bundles for name, count in bundle.items() if count == 1))
+    def request(name, bundles, expiry):
+        found.names.add(name)
+        found.asked.append(sorted(kind for bundle in bundles for kind, count in bundle.items() if count == 1))
         found.looks = 0
+
+    def cancel(name):
+        found.names.add(name)
+        found.asked.append([])
+
+    def coordinator():
+        calls = {"request_resources": request, "cancel_request": cancel}
+        return SimpleNamespace(**{name: SimpleNamespace(remote=call) for name, call in calls.items()})
 
     def cluster_resources():
         found.looks += 1
@@ -58,7 +68,8 @@ def cluster(monkeypatch):
         return dict(found.there)
 
     labels = {module.NODE_GROUP: "head"}
-    monkeypatch.setattr(ray.autoscaler.sdk, "request_resources", request_resources)
+    monkeypatch.setattr(module, "coordinator", coordinator)
+    monkeypatch.setattr(ray, "get", lambda answer, timeout: answer)
     monkeypatch.setattr(ray, "cluster_resources", cluster_resources)
     monkeypatch.setattr(ray, "available_resources", lambda: found.there)
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Labels": labels if found.autoscaler else {}}])
@@ -80,14 +91,10 @@ def test_each_stage_asks_in_place_of_the_one_before_and_the_end_takes_everything
         for name in ["sources", "documents", "encoder", "embeddings", "repeats", "centroids", "assignments"]:
             ask(name)
     six, two = ["CPU"] * 6, ["GPU"] * 2
-    assert cluster.asked == [six, two, six + two, two, six, []]
-    assert [event["stage"] for event in events("demand")] == [
-        "sources",
-        "encoder",
-        "repeats",
-        "centroids",
-        "assignments",
-    ]
+    assert cluster.asked == [six, two, [], six + two, two, six, []]  # while Ray Data works it asks for itself
+    stages = [event["stage"] for event in events("demand")]
+    assert stages == ["sources", "encoder", "repeats", "centroids", "assignments"]
+    assert len(cluster.names) == 1
     first, second = (event["text"] for event in events("waiting"))
     assert first.startswith("sources: resources.cpus asks for 6; the cluster has 1 nodes with 4 CPU (4 free) and 0 GPU")
     assert second.startswith("encoder: resources.gpus asks for 2; the cluster has 1 nodes with 6 CPU")
@@ -104,7 +111,7 @@ def test_a_job_without_numbers_asks_for_nothing_and_waits_for_nothing(cluster):
 
 def fail(run, before):
     with demand(run) as ask:
-        ask("embeddings")
+        ask("centroids")
         before()
         raise RunError("why")
 
@@ -116,16 +123,20 @@ def test_an_error_and_a_termination_take_back_what_was_asked_for(cluster):
         fail(run, lambda: None)
     assert cluster.asked == [["GPU"] * 3, []]
     with demand(run) as ask:
-        ask("embeddings")
+        ask("centroids")
         make_last_calls(5.0)
         assert cluster.asked[2:] == [["GPU"] * 3, []]
+
+
+def gone(answer, timeout):
+    raise ray.exceptions.GetTimeoutError("no answer")
 
 
 def test_a_cluster_that_is_gone_hides_no_error(cluster, monkeypatch):
     cluster.there = {"GPU": 1.0}
     run, _ = a_run(a_job(gpus=1))
     with pytest.raises(RunError, match="why"):
-        fail(run, lambda: monkeypatch.setattr(ray.autoscaler.sdk, "request_resources", lambda bundles: 1 / 0))
+        fail(run, lambda: monkeypatch.setattr(ray, "get", gone))
 
 
 def test_part_of_what_was_asked_for_is_waited_for_once(cluster):
@@ -137,7 +148,7 @@ def test_part_of_what_was_asked_for_is_waited_for_once(cluster):
     [note] = events("note")
     assert note["text"].startswith("embeddings: resources.gpus asks for 8; the cluster has 1 nodes with 4 CPU")
     assert note["text"].endswith("no more came in 0.05 s, and the work goes on with that")
-    assert cluster.asked == [["GPU"] * 8, []]
+    assert cluster.asked == [["GPU"] * 8, [], ["GPU"] * 8, []]
 
 
 def test_what_never_comes_ends_the_run(cluster):
@@ -172,13 +183,28 @@ def test_gpus_are_to_come_only_where_they_were_asked_for_and_an_autoscaler_can_b
     assert not gpus_are_to_come(a_job(gpus=2).resources)
 
 
+def test_a_request_is_renewed_as_long_as_it_is_asked_for(cluster, monkeypatch):
+    monkeypatch.setattr(module, "RENEWAL", 0.01)
+    cluster.there = {"GPU": 1.0}
+    run, _ = a_run(a_job(gpus=1))
+    with demand(run) as ask:
+        ask("centroids")
+        while len(cluster.asked) < 4:
+            time.sleep(0.01)
+    ended = len(cluster.asked)
+    assert cluster.asked == [["GPU"]] * (ended - 1) + [[]]
+    time.sleep(0.05)
+    assert len(cluster.asked) == ended
+
+
 @pytest.mark.ray
-def test_ray_itself_keeps_the_request_and_forgets_it(ray_session):
+def test_ray_itself_keeps_the_request_over_those_of_ray_data_and_forgets_it(ray_session):
     """The key is where Ray's autoscaler looks for it."""
     from ray._private.ray_constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
     from ray.experimental.internal_kv import _internal_kv_get
 
     def kept():
+        ray.get(module.coordinator().get_reserved_resources.remote("nobody", recompute=True))  # what it does every 20 s
         return json.loads(_internal_kv_get(AUTOSCALER_RESOURCE_REQUEST_CHANNEL) or "null")
 
     assert not has_autoscaler()

@@ -60,7 +60,7 @@ def start(resources: Resources, tell: Callable[..., None] | None = None) -> None
                 ray.init(address="auto", **quiet)
             else:
                 ray.init(include_dashboard=False, object_store_memory=_object_store_bytes(resources), **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise RunError(f"Ray did not start: {' '.join(str(error).split())[:500]}") from error
 
 

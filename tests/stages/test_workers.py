@@ -1,11 +1,24 @@
-"""How many tasks are on their way at a time."""
+"""Ray that does not start is told in words; and how many tasks are on their way at a time."""
 
 from __future__ import annotations
 
 import pytest
+import ray
 
+from curation.config.resources import Resources
+from curation.errors import RunError
 from curation.stages import workers
 from curation.stages.workers import map_items
+
+
+def test_a_cluster_that_wants_another_token_is_told_in_a_line(monkeypatch):
+    def refuse(**_):
+        raise ray.exceptions.AuthenticationError("the authentication token is invalid\nor incorrect")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(RunError, match="^Ray did not start: the authentication token is invalid or incorrect[^\n]*$"):
+        workers.start(Resources())
 
 
 def twice(item):

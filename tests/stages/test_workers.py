@@ -17,7 +17,7 @@ def test_a_cluster_that_wants_another_token_is_told_in_a_line(monkeypatch):
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(RunError, match="^Ray did not start: the authentication token is invalid or incorrect[^\n]*$"):
+    with pytest.raises(RunError, match=r"^Ray did not start: the authentication token is invalid or incorrect[^\n]*$"):
         workers.start(Resources())
 
 

@@ -22,10 +22,11 @@ class Resources(Section):
     """Tasks at a time in the other stages. `auto`: one a CPU."""
     gpus: Count | Literal["auto"] = "auto"
     """GPUs that a cluster with an autoscaler is asked for ahead of the stages that compute on GPUs, and that it may
-    take away after them. `auto`: none are asked for, and the job uses those that are there when such a stage begins."""
+    take away after them; no more than its configuration allows, or it starts none. `auto`: none are asked for, and the
+    job uses those that are there when such a stage begins."""
     cpus: Count | Literal["auto"] = "auto"
     """CPUs that a cluster with an autoscaler is asked for ahead of the other stages. `auto`: none are asked for, and
-    the cluster grows with the tasks that wait."""
+    the cluster grows with the tasks that wait. Where `gpus` is a number too, they are on nodes without GPUs."""
     wait_seconds: Annotated[float, Field(gt=0)] = 600.0
     """Seconds that the work waits while the cluster has no place for any of it, before the run ends with an error; and
     at most so long for machines that were asked for, before it goes on with those that are there."""

@@ -13,7 +13,8 @@ out what is there among those who ask: while Ray Data works itself, in `embeddin
 
 Nodes that go and come again cost more than nodes that wait for some minutes, so GPUs are kept from the first stage
 that computes on them to the last, over the short one between. The autoscaler takes them away when they have been
-idle for as long as its own configuration says.
+idle for as long as its own configuration says. So that they are, where the job asks for both, what needs CPUs alone
+keeps away from the groups of nodes that have GPUs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 from curation.config import Job, Resources
 from curation.errors import RunError
+from curation.stages import workers
 from curation.stages.context import Run
 from curation.stages.waiting import TELL, cluster_in_words
 from curation.termination import at_termination
@@ -90,7 +92,23 @@ def has_autoscaler() -> bool:
     """
     import ray
 
-    return any(node["Alive"] and node.get("Labels", {}).get(NODE_GROUP) for node in ray.nodes())
+    return any(node["Alive"] and node["Labels"].get(NODE_GROUP) for node in ray.nodes())
+
+
+def gpu_groups() -> list[str]:
+    """The groups of nodes that have GPUs, as far as one of their nodes is there."""
+    import ray
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
+    return sorted({node["Labels"][NODE_GROUP] for node in nodes if NODE_GROUP in node["Labels"]})
+
+
+def resources_outside(groups: list[str]) -> dict[str, float]:
+    """What the nodes have together that are in none of these groups, by Ray's name of the resource."""
+    import ray
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Labels"].get(NODE_GROUP) not in groups]
+    return {name: sum(node["Resources"].get(name, 0.0) for node in nodes) for name in ("CPU", "GPU")}
 
 
 class _Demand:
@@ -100,16 +118,18 @@ class _Demand:
         self._run, self._name = run, f"curation {uuid.uuid4().hex}"
         self._asked: dict[str, int] = {}
         self._settled: dict[str, float] = {}
+        self._avoided: list[str] = []
         self._lock, self._over = threading.Lock(), threading.Event()
         self._renewal: threading.Thread | None = None
 
     def ask(self, stage: str) -> None:
         """Asks for what a stage needs, in place of what was asked for before, and waits for it."""
-        asked = asked_for(stage, self._run.job)
+        wanted, asked = needs(stage, self._run.job), asked_for(stage, self._run.job)
+        self._avoid(gpu_groups() if "CPU" in wanted and _number(self._run.job.resources.gpus) else [])
         if asked != self._asked:
             self._send(asked)
             self._run.reporter.event("demand", stage=stage, **asked)
-        self._wait(stage, needs(stage, self._run.job))
+        self._wait(stage, wanted)
         if stage == "embeddings":
             self.take_back()
 
@@ -122,7 +142,18 @@ class _Demand:
     def close(self) -> None:
         """Takes back what was asked for, and renews nothing any more."""
         self._over.set()
+        self._avoid([])
         self.take_back()
+
+    def _avoid(self, groups: list[str]) -> None:
+        """Keeps tasks that need no GPU away from the nodes of these groups."""
+        self._avoided = groups
+        workers.PLACE.clear()
+        workers.PLACE.update(self._selector("CPU"))
+
+    def _selector(self, name: str) -> dict[str, str]:
+        """The labels of the nodes that may serve a request for a resource."""
+        return {NODE_GROUP: f"!in({','.join(self._avoided)})"} if self._avoided and name == "CPU" else {}
 
     def _send(self, asked: dict[str, int]) -> None:
         import ray
@@ -147,8 +178,9 @@ class _Demand:
         """Sends what is asked for; returns the reference of the answer."""
         if not self._asked:
             return coordinator().cancel_request.remote(self._name)
-        bundles = [{name: 1} for name, count in self._asked.items() for _ in range(count)]
-        return coordinator().request_resources.remote(self._name, bundles, EXPIRY)
+        names = [name for name, count in self._asked.items() for _ in range(count)]
+        bundles, selectors = [{name: 1} for name in names], [self._selector(name) for name in names]
+        return coordinator().request_resources.remote(self._name, bundles, EXPIRY, label_selectors=selectors)
 
     def _wait(self, stage: str, wanted: dict[str, int]) -> None:
         begun, told = time.monotonic(), -TELL
@@ -168,20 +200,18 @@ class _Demand:
 
     def _missing(self, wanted: dict[str, int]) -> dict[str, float]:
         """How much there is of what is wanted, was not given up before, and is not all there."""
-        import ray
-
-        there = ray.cluster_resources()
+        there = resources_outside(self._avoided)
         least = {name: min(count, self._settled.get(name, count)) for name, count in wanted.items()}
-        return {name: there.get(name, 0) for name, count in least.items() if there.get(name, 0) < count}
+        return {name: there[name] for name, count in least.items() if there[name] < count}
 
     def _give_up(self, missing: dict[str, float], text: str) -> None:
         seconds = self._run.job.resources.wait_seconds
         for name, there in missing.items():
             if not there:
                 raise RunError(
-                    f"{text}. None came in {seconds:g} s: does the cluster's configuration have nodes with {name}s, "
-                    "and does the cloud have any left? Mend that, raise resources.wait_seconds, or leave out "
-                    f"resources.{name.lower()}s"
+                    f"{text}. None came in {seconds:g} s: does the cluster's configuration allow for so many {name}s "
+                    "(none is started for a request above that), and does the cloud have any left? Mend that, raise "
+                    f"resources.wait_seconds, or lower resources.{name.lower()}s or leave it out"
                 )
         self._settle(missing, f"{text}; no more came in {seconds:g} s, and the work goes on with that")
 

@@ -34,6 +34,8 @@ Receipt = TypeVar("Receipt")
 RETRIES = 3
 #: Seconds before the first time; each further time three times as many, so that a dead node is known as one by then.
 RETRY_SECONDS = 1.0
+#: The labels of the nodes that tasks without a GPU keep to; empty: any (`demand`).
+PLACE: dict[str, str] = {}
 
 
 def start(resources: Resources, tell: Callable[..., None] | None = None) -> None:
@@ -177,7 +179,7 @@ def map_items(
     """
     import ray
 
-    call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_call)
+    call = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0, label_selector={} if gpus else dict(PLACE))(_call)
     window, look = 0, 0.0
     name, notes = str(work.__name__).strip("_").replace("_", " "), board()
     waiting: dict[Any, _Try[Item]] = {}

@@ -15,6 +15,7 @@ from curation.errors import RunError
 from curation.pipeline import STAGES
 from curation.progress import Reporter
 from curation.stages import demand as module
+from curation.stages import workers
 from curation.stages.context import Run
 from curation.stages.demand import asked_for, demand, gpus_are_to_come, has_autoscaler, needs
 from curation.termination import make_last_calls
@@ -45,11 +46,12 @@ def test_gpus_are_needed_where_vectors_are_computed_with_and_cpus_elsewhere():
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """A cluster whose autoscaler, if it has one, brings of `brings` what it was asked for, after two looks."""
+    """A cluster of a head and a node of each kind; its autoscaler, if any, brings of `brings` what it was asked for."""
     found = SimpleNamespace(asked=[], there={"CPU": 4.0}, autoscaler=True, brings={}, looks=0, names=set())
 
-    def request(name, bundles, expiry):
+    def request(name, bundles, expiry, label_selectors):
         found.names.add(name)
+        found.selectors = label_selectors
         found.asked.append(sorted(kind for bundle in bundles for kind, count in bundle.items() if count == 1))
         found.looks = 0
 
@@ -61,18 +63,19 @@ def cluster(monkeypatch):
         calls = {"request_resources": request, "cancel_request": cancel}
         return SimpleNamespace(**{name: SimpleNamespace(remote=call) for name, call in calls.items()})
 
-    def cluster_resources():
+    def nodes():
         found.looks += 1
-        if found.looks > 2:
+        if found.looks > 5:
             found.there |= {name: count for name, count in found.brings.items() if name in found.asked[-1]}
-        return dict(found.there)
+        kinds = {"head": {}} | {name.lower(): {name: count} for name, count in found.there.items()}
+        labels = {kind: {module.NODE_GROUP: kind} if found.autoscaler else {} for kind in kinds}
+        return [{"Alive": True, "Labels": labels[kind], "Resources": has} for kind, has in kinds.items()]
 
-    labels = {module.NODE_GROUP: "head"}
     monkeypatch.setattr(module, "coordinator", coordinator)
     monkeypatch.setattr(ray, "get", lambda answer, timeout: answer)
-    monkeypatch.setattr(ray, "cluster_resources", cluster_resources)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: found.there)
     monkeypatch.setattr(ray, "available_resources", lambda: found.there)
-    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Labels": labels if found.autoscaler else {}}])
+    monkeypatch.setattr(ray, "nodes", nodes)
     monkeypatch.setattr(module, "LOOK", 0.005)
     return found
 
@@ -96,8 +99,8 @@ def test_each_stage_asks_in_place_of_the_one_before_and_the_end_takes_everything
     assert stages == ["sources", "encoder", "repeats", "centroids", "assignments"]
     assert len(cluster.names) == 1
     first, second = (event["text"] for event in events("waiting"))
-    assert first.startswith("sources: resources.cpus asks for 6; the cluster has 1 nodes with 4 CPU (4 free) and 0 GPU")
-    assert second.startswith("encoder: resources.gpus asks for 2; the cluster has 1 nodes with 6 CPU")
+    assert first.startswith("sources: resources.cpus asks for 6; the cluster has 2 nodes with 4 CPU (4 free) and 0 GPU")
+    assert second.startswith("encoder: resources.gpus asks for 2; the cluster has 2 nodes with 6 CPU")
 
 
 def test_a_job_without_numbers_asks_for_nothing_and_waits_for_nothing(cluster):
@@ -146,14 +149,14 @@ def test_part_of_what_was_asked_for_is_waited_for_once(cluster):
         for name in ["embeddings", "repeats", "centroids"]:
             ask(name)
     [note] = events("note")
-    assert note["text"].startswith("embeddings: resources.gpus asks for 8; the cluster has 1 nodes with 4 CPU")
+    assert note["text"].startswith("embeddings: resources.gpus asks for 8; the cluster has 3 nodes with 4 CPU")
     assert note["text"].endswith("no more came in 0.05 s, and the work goes on with that")
     assert cluster.asked == [["GPU"] * 8, [], ["GPU"] * 8, []]
 
 
 def test_what_never_comes_ends_the_run(cluster):
     run, _ = a_run(a_job(gpus=8, wait_seconds=0.05))
-    words = r"does the cluster's configuration have nodes with GPUs.*resources\.gpus$"
+    words = r"does the cluster's configuration allow for so many GPUs .* lower resources\.gpus or leave it out$"
     with pytest.raises(RunError, match=words), demand(run) as ask:
         ask("embeddings")
     assert cluster.asked == [["GPU"] * 8, []]
@@ -195,6 +198,30 @@ def test_a_request_is_renewed_as_long_as_it_is_asked_for(cluster, monkeypatch):
     assert cluster.asked == [["GPU"]] * (ended - 1) + [[]]
     time.sleep(0.05)
     assert len(cluster.asked) == ended
+
+
+def test_what_needs_cpus_alone_keeps_away_from_the_nodes_with_gpus(cluster):
+    cluster.there = {"CPU": 4.0, "GPU": 2.0}
+    run, _ = a_run(a_job(gpus=2, cpus=2))
+    away = {module.NODE_GROUP: "!in(gpu)"}
+    with demand(run) as ask:
+        ask("centroids")
+        assert (workers.PLACE, cluster.selectors) == ({}, [{}, {}])
+        ask("repeats")
+        assert away == workers.PLACE
+        assert sorted(map(str, cluster.selectors)) == sorted(map(str, [away, away, {}, {}]))
+        ask("assignments")
+        assert (workers.PLACE, cluster.selectors) == (away, [away, away])
+        del cluster.there["GPU"]
+        ask("shards")
+        assert workers.PLACE == {}
+        cluster.there["GPU"] = 1.0
+        ask("shards")
+    assert workers.PLACE == {}
+    run, _ = a_run(a_job(gpus=2))  # nothing says that there are nodes without GPUs
+    with demand(run) as ask:
+        ask("assignments")
+        assert workers.PLACE == {}
 
 
 @pytest.mark.ray

@@ -9,6 +9,7 @@ for it and for the sources. Nodes come and go, so each is asked once, before the
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,10 +73,14 @@ def _local_sources(job: Job) -> dict[str, str]:
 
 def _evidence(path: Path) -> Path:
     """What is there of a path or glob: a file; of a folder, something in it, as a mount that failed is a folder too."""
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    with contextlib.suppress(OSError):  # it can't be listed, which the stage that reads it will say
-        return next((entry for entry in there.iterdir() if not is_hidden(entry.name)), there)
+    there = next((folder for folder in (path, *path.parents) if _exists(folder)), path)
+    with contextlib.suppress(OSError), os.scandir(there) as entries:  # a file, or what the stage that reads it will say
+        return next((Path(entry.path) for entry in entries if not is_hidden(entry.name)), there)
     return there
+
+
+def _exists(path: str | Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 (pathlib raises where a folder can't be entered)
 
 
 @contextlib.contextmanager
@@ -113,7 +118,7 @@ def _answers(nodes: list[str], paths: list[str]) -> Iterator[tuple[str, list[str
 
 
 def _unseen(paths: list[str]) -> list[str]:
-    return [path for path in paths if not Path(path).exists()]
+    return [path for path in paths if not _exists(path)]
 
 
 def _here() -> str:

@@ -40,11 +40,12 @@ def check_nodes(run: Run, seen: set[str]) -> None:
         _check_place(run.store)
     nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
     nodes = {node: name for node, name in nodes.items() if node not in seen and node != _here()}
-    paths = _local_sources(run.job)
-    if not nodes or not (run.store.is_local or paths):
+    if not nodes:
         return
+    paths = _local_sources(run.job)
     with _marker(run.store) as marker:
-        for node, missing in _answers(list(nodes), [*marker, *paths]):
+        wanted = [*marker, *paths]
+        for node, missing in _answers(list(nodes), wanted) if wanted else ():
             if missing:
                 raise JobError(_refusal(run, paths.get(missing[0]), missing[0], nodes[node]))
             seen.add(node)

@@ -42,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"curation: {error}", file=sys.stderr)
         return error.exit_status
+    except SystemExit as stopped:
+        if stopped.code == signal.SIGTERM:  # from Ray's handler, which stands in for ours while Ray starts
+            terminate(signal.SIGTERM, None)
+        raise
     except KeyboardInterrupt:
         print("\ncuration: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

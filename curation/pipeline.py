@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
 from curation.stages.shared_storage import check_nodes
 from curation.storage.lock import locked
-from curation.storage.store import Marker, Store, fingerprint
+from curation.storage.store import Made, Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
 
 STAGES = (
@@ -61,11 +61,8 @@ STAGES = (
 EVENTS = "events"
 
 
-def run_job(job: Job, reporter: Reporter) -> list[Marker]:
+def run_job(job: Job, reporter: Reporter) -> None:
     """Does the job, or what is left of it.
-
-    Returns:
-        The markers of all stages.
 
     Raises:
         CurationError: what a person must mend; what was committed stays.
@@ -80,19 +77,19 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
         try:
             run = Run(job, store, reporter)
             with prepared(run) as prepare:
-                return _run_stages(run, prepare)
+                _run_stages(run, prepare)
         finally:
             reporter.close()
 
 
-def _run_stages(run: Run, prepare: Callable[[str], None]) -> list[Marker]:
-    markers: dict[str, Marker] = {}
+def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
+    made: dict[str, Made] = {}
     text = dump_job(run.job).encode()
     for stage in STAGES:
         if stage.precheck and run.store.marker(stage.name) is None:
             stage.precheck(run)
     for stage in STAGES:
-        wanted = stage_fingerprint(stage, run.job, markers)
+        wanted = stage_fingerprint(stage, run.job, made)
         marker = run.store.done(stage.name, wanted)
         if marker is None:
             _keep_job(run, text)
@@ -102,11 +99,10 @@ def _run_stages(run: Run, prepare: Callable[[str], None]) -> list[Marker]:
             if stage.recheck:
                 stage.recheck(run)
             run.reporter.event("skip", stage=stage.name)
-        markers[stage.name] = marker
+        made[stage.name] = marker.made
     _keep_job(run, text)
     run.store.remove_folder(shards.SPILL)
-    run.reporter.event("done", shards=markers["shards"].stats)
-    return list(markers.values())
+    run.reporter.event("done", shards=made["shards"].stats)
 
 
 def current_markers(store: Store) -> dict[str, Marker | None]:
@@ -121,16 +117,16 @@ def current_markers(store: Store) -> dict[str, Marker | None]:
     return {stage.name: markers.get(stage.name) for stage in STAGES}
 
 
-def stage_fingerprint(stage: Stage, job: Job, markers: dict[str, Marker]) -> str:
+def stage_fingerprint(stage: Stage, job: Job, made: Mapping[str, Made | Marker]) -> str:
     """Hash of everything that a stage's result depends on."""
-    inputs = {name: _input(name, markers) for name in stage.after}
+    inputs = {name: _input(name, made) for name in stage.after}
     return fingerprint([TABLE_VERSION, stage.name, stage.settings(job), inputs])
 
 
-def _input(name: str, markers: dict[str, Marker]) -> Any:
+def _input(name: str, made: Mapping[str, Made | Marker]) -> Any:
     """What a stage depends on: all that another one made, or what it counted under one name."""
     stage, _, count = name.partition(".")
-    return markers[stage].stats.get(count) if count else markers[stage].digest
+    return made[stage].stats.get(count) if count else made[stage].digest
 
 
 def _keep_job(run: Run, text: bytes) -> None:

@@ -20,8 +20,8 @@ from types import FrameType
 from typing import NoReturn
 
 TERMINATED = 143
-#: Seconds that the last calls have, and those between asking Ray's processes to end and ending them.
-LAST_SECONDS, GRACE = 1.5, 1.0
+#: Seconds that the last calls have.
+LAST_SECONDS = 2.0
 
 _last_calls: list[Callable[[], object]] = []
 
@@ -54,7 +54,8 @@ def _quietly(call: Callable[[], object]) -> None:
 def terminate(number: int, frame: FrameType | None) -> NoReturn:
     """The handler of SIGTERM. Ends the process with status 143, and the processes of a Ray that it started.
 
-    They end with the driver by themselves, but some of them only after minutes.
+    They end with the driver by themselves, but some of them only after minutes. The raylet comes last: as soon as that
+    is gone, Ray's threads in this process end it with a status of their own.
     """
     show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
     words = f"{show_cursor}curation: terminated; the same command goes on from here\n"
@@ -63,17 +64,17 @@ def terminate(number: int, frame: FrameType | None) -> NoReturn:
     ):  # nobody may be listening any more; and the stream may be in the middle of a word
         os.write(2, words.encode())
     make_last_calls()
-    below = _descendants(os.getpid())
-    _signal(below, signal.SIGTERM)
-    time.sleep(GRACE if below else 0)
-    _signal(below, signal.SIGKILL)
+    for process in sorted(_descendants(os.getpid()), key=_is_raylet):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     os._exit(TERMINATED)
 
 
-def _signal(processes: list[int], number: int) -> None:
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
+def _is_raylet(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip() == "raylet"
+    except OSError:  # it has just ended
+        return False
 
 
 def _descendants(process: int) -> list[int]:

@@ -21,19 +21,21 @@ from curation.sources.find import InputFile
 from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Rows, Split
 from curation.stages.context import Result, Run
-from curation.stages.workers import map_items
+from curation.stages.workers import cpus, map_items
 from curation.storage.store import Part, Store
 
 Item = TypeVar("Item")
 
 #: Most splits in one work item, however small they are.
 MOST_SPLITS = 256
+#: Documents below which a work item is mostly scheduling, and items that a CPU should get all the same.
+FEW_DOCUMENTS, ITEMS_A_CPU = 4096, 8
 
 
 Mapping = Callable[[list["WorkItem"]], Iterator[list["Receipt"]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What is left of a split when its work is done: its files, its rows in the source, and its counts."""
 
@@ -142,8 +144,12 @@ def _item(groups: list[tuple[Split, ...]], files: dict[int, CountedFile]) -> Wor
 
 
 def documents_an_item(splits: list[Split]) -> int:
-    """Documents that make a work item worth its scheduling: those of a typical full split."""
-    return max((split.rows for split in splits), default=1)
+    """Documents that make a work item worth its scheduling.
+
+    Those of a full split; or FEW_DOCUMENTS where splits are smaller, as long as every CPU gets ITEMS_A_CPU items.
+    """
+    spread = total_documents(splits) // (ITEMS_A_CPU * cpus())
+    return max(min(FEW_DOCUMENTS, spread), max((split.rows for split in splits), default=1))
 
 
 def in_tasks(

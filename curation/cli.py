@@ -7,7 +7,6 @@ a person go to stderr, one or two lines, without a traceback (`--debug` shows it
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import signal
@@ -16,16 +15,15 @@ import traceback
 from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from rich.console import Console
 
 from curation import __version__
 from curation.config import Job
 from curation.errors import CurationError, JobError
+from curation.termination import terminate
 
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 
 #: Keys that `plan --sweep` takes (all below those that end in a dot): what decides after the embeddings.
 SWEPT = ("sampling.", "blending.", "quality.curve.", "phases.", "clustering.", "seed")
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     options = build_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         return command(options)
     except CurationError as error:
@@ -46,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     except SystemExit as stopped:
         if stopped.code == signal.SIGTERM:  # from Ray's handler, which stands in for ours while Ray starts
-            _terminate(signal.SIGTERM, None)
+            terminate(signal.SIGTERM, None)
         raise
     except KeyboardInterrupt:
         print("\ncuration: stopped; the same command goes on from here", file=sys.stderr)
@@ -60,38 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"curation: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
         return 1
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends the process at once, and those of a Ray that it started: everything committed stays.
-
-    An exception would have to find its way through whatever Ray is in the middle of, and may not arrive. Ray's
-    processes end with the driver by themselves, but some of them only after minutes. Its raylet comes last: as soon as
-    that is gone, Ray's threads in this process end it with a status of their own.
-    """
-    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-    print(f"{show_cursor}curation: terminated; the same command goes on from here", file=sys.stderr, flush=True)
-    for process in sorted(_descendants(os.getpid()), key=_is_raylet):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    os._exit(TERMINATED)
-
-
-def _is_raylet(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/comm").read_text().strip() == "raylet"
-    except OSError:  # it has just ended
-        return False
-
-
-def _descendants(process: int) -> list[int]:
-    """The processes below this one, where the system lists them (Linux)."""
-    found = []
-    for listed in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # one that has just ended
-            for child in map(int, listed.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -8,9 +8,10 @@ done again and makes the same files leaves everything after it done.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from curation.stages import (
     workers,
 )
 from curation.stages.context import JOB, Run, Stage
+from curation.stages.demand import demand
+from curation.stages.shared_storage import check_nodes
 from curation.storage.lock import locked
 from curation.storage.store import Made, Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
@@ -72,12 +75,14 @@ def run_job(job: Job, reporter: Reporter) -> None:
             reporter.keep_copy(lambda log: store.write_bytes(name, log))
         reporter.event("run", run_dir=store.shown())
         try:
-            _run_stages(Run(job, store, reporter))
+            run = Run(job, store, reporter)
+            with prepared(run) as prepare:
+                _run_stages(run, prepare)
         finally:
             reporter.close()
 
 
-def _run_stages(run: Run) -> None:
+def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
     made: dict[str, Made] = {}
     text = dump_job(run.job).encode()
     for stage in STAGES:
@@ -88,6 +93,7 @@ def _run_stages(run: Run) -> None:
         marker = run.store.done(stage.name, wanted)
         if marker is None:
             _keep_job(run, text)
+            prepare(stage.name)
             marker = _work(run, stage, wanted)
         else:
             if stage.recheck:
@@ -129,8 +135,21 @@ def _keep_job(run: Run, text: bytes) -> None:
         run.store.write_bytes(JOB, text)
 
 
+@contextlib.contextmanager
+def prepared(run: Run) -> Iterator[Callable[[str], None]]:
+    """Gives what makes the cluster ready for a stage that is to work, by its name."""
+    seen: set[str] = set()
+    with demand(run) as ask:
+
+        def prepare(stage: str) -> None:
+            workers.start(run.job.resources, run.reporter.event)
+            ask(stage)
+            check_nodes(run, seen)
+
+        yield prepare
+
+
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
-    workers.start(run.job.resources, run.reporter.event)
     begun = time.monotonic()
     run.store.begin(stage.name, stage.folders, wanted)
     result = stage.work(run)

@@ -2,8 +2,9 @@
 
 from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
-from curation.config.job import Job, Output, Resources, Rows, Source, Tokens
+from curation.config.job import Job, Output, Rows, Source, Tokens
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
+from curation.config.resources import Resources
 
 __all__ = [
     "Blending",

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from curation.config.clustering import Clustering
 from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
-from curation.config.section import PRINTABLE, Count, Positive, Section
+from curation.config.resources import Resources
+from curation.config.section import PRINTABLE, Positive, Section
 from curation.storage.uris import NO_CREDENTIALS, has_credentials, texts_in
 
 
@@ -85,23 +86,6 @@ class Output(Section):
     """File format of the shards."""
     shard_bytes: Annotated[int, Field(ge=1, le=2**40)] = 268_435_456
     """UTF-8 bytes of text a shard, before compression."""
-
-
-class Resources(Section):
-    """How much of the machine or cluster is used. Changes nothing in the result."""
-
-    embedding_actors: Count | Literal["auto"] = "auto"
-    """Encoder actors. `auto`: one a GPU; without GPUs one for 8 CPUs of a node (`lexical`: one a CPU)."""
-    gpus_per_actor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
-    """GPUs of an encoder or K-Means actor. `auto`: 1 where there are GPUs, else 0."""
-    clustering_actors: Count | Literal["auto"] = "auto"
-    """K-Means actors. `auto`: one a GPU; without GPUs one a CPU, up to 16. More than fit are not started."""
-    tasks: Count | Literal["auto"] = "auto"
-    """Tasks at a time in the other stages. `auto`: one a CPU."""
-    wait_seconds: Annotated[float, Field(gt=0)] = 600.0
-    """Seconds that the work waits while the cluster has no place for any of it, before the run ends with an error."""
-    object_store_bytes: Annotated[int, Field(ge=80_000_000)] | Literal["auto"] = "auto"
-    """Size of Ray's object store when the job starts Ray by itself, in bytes. `auto`: 15 % of RAM, at most 2 GB."""
 
 
 class Job(Section):

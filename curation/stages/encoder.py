@@ -21,6 +21,7 @@ from curation.embedding.lexical import fit_lexical
 from curation.embedding.resolve import resolve
 from curation.errors import RunError
 from curation.stages.context import Result, Run, Stage
+from curation.stages.demand import gpus_are_to_come
 from curation.stages.duplicates import dropped_documents
 from curation.stages.given import given_dimensions
 from curation.stages.workers import gpus_per_actor, map_items
@@ -71,6 +72,15 @@ def find_model(job: Job) -> EncoderSpec:
     gpus = 0.0 if job.embedding.model == "lexical" else gpus_per_actor(job.resources)
     [(_, spec)] = map_items([job.embedding], resolve, gpus=gpus)
     return spec
+
+
+def check_model(job: Job) -> None:
+    """Raises JobError as `find_model` does. Where GPUs are yet to be asked for it looks on a CPU, and starts none."""
+    if gpus_are_to_come(job.resources):
+        anywhere = job.embedding.model_copy(update={"precision": "auto"})  # a CPU need not know the GPUs' formats
+        list(map_items([anywhere], resolve))
+    else:
+        find_model(job)
 
 
 def fit(job: Job, store: Store) -> tuple[EncoderSpec, Part]:

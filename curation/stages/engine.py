@@ -13,6 +13,7 @@ from curation.config import Job
 from curation.errors import JobError
 from curation.stages import workers
 from curation.stages.context import Run
+from curation.stages.demand import gpus_are_to_come
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,5 @@ def precheck(run: Run) -> None:
     """Tells a job that insists on cuML where there is none, before hours of embedding."""
     if run.job.clustering.engine == "cuml":
         workers.start(run.job.resources)
-        choose(run.job)
+        if not gpus_are_to_come(run.job.resources):
+            choose(run.job)

@@ -56,7 +56,8 @@ def work(run: Run) -> Result:
     import ray
 
     with run.reporter.stage("plan", 0) as progress:
-        planner = ray.remote(num_cpus=1, max_restarts=workers.RETRIES, max_task_retries=workers.RETRIES)(Planner)
+        options = {"max_restarts": workers.RETRIES, "max_task_retries": workers.RETRIES}
+        planner = ray.remote(num_cpus=1, label_selector=dict(workers.PLACE), **options)(Planner)
         board().ask.remote()
         planned = planner.remote().plan.remote(run.store, run.job, board())
         ready([planned], "plan", {"CPU": 1})

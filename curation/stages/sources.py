@@ -22,7 +22,7 @@ from curation.sources.find import InputFile, find_all
 from curation.sources.parquet_footer import check_columns, open_parquet
 from curation.sources.read_jsonl import first_keys
 from curation.stages.context import Result, Run, Stage
-from curation.stages.encoder import find_model
+from curation.stages.encoder import check_model
 from curation.stages.splits import load_files, one_by_one
 from curation.stages.workers import map_items
 from curation.storage.store import fingerprint
@@ -60,7 +60,7 @@ def work(run: Run) -> Result:
     """The stage."""
     files = input_files(run)
     if not run.job.given_vectors:
-        find_model(run.job)  # a wrong name should be told now, and not when the corpus has been read
+        check_model(run.job)  # a wrong name should be told now, and not when the corpus has been read
     pieces = [piece for file in files for piece in pieces_of(file, run.job.split_bytes)]
     rows = 0
     with run.reporter.stage("sources", 0) as progress:

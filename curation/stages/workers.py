@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 from curation.config import Resources
 from curation.errors import CurationError, JobError, RunError
 from curation.stages.board import board, in_hand
-from curation.stages.waiting import PATIENCE, ready
+from curation.stages.waiting import LOOK, PATIENCE, ready
 
 Item = TypeVar("Item")
 Receipt = TypeVar("Receipt")
@@ -34,6 +34,8 @@ Receipt = TypeVar("Receipt")
 RETRIES = 3
 #: Seconds before the first time; each further time three times as many, so that a dead node is known as one by then.
 RETRY_SECONDS = 1.0
+#: The labels of the nodes that tasks without a GPU keep to; empty: any (`demand`).
+PLACE: dict[str, str] = {}
 
 
 def start(resources: Resources, tell: Callable[..., None] | None = None) -> None:
@@ -60,7 +62,7 @@ def start(resources: Resources, tell: Callable[..., None] | None = None) -> None
                 ray.init(address="auto", **quiet)
             else:
                 ray.init(include_dashboard=False, object_store_memory=_object_store_bytes(resources), **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise RunError(f"Ray did not start: {' '.join(str(error).split())[:500]}") from error
 
 
@@ -178,8 +180,9 @@ def map_items(
     import ray
 
     wanted = {"GPU": gpus} if gpus else {"CPU": 1.0}
-    call = ray.remote(num_cpus=wanted.get("CPU", 0), num_gpus=gpus, max_retries=0)(_call)
-    window = 2 * cpus() if tasks == "auto" else int(tasks)
+    place = {} if gpus else dict(PLACE)
+    call = ray.remote(num_cpus=wanted.get("CPU", 0), num_gpus=gpus, max_retries=0, label_selector=place)(_call)
+    window, look = 0, 0.0
     name, notes = str(work.__name__).strip("_").replace("_", " "), board()
     waiting: dict[Any, _Try[Item]] = {}
     again: deque[_Try[Item]] = deque()
@@ -187,6 +190,8 @@ def map_items(
     try:
         while True:
             notes.ask.remote()
+            if time.monotonic() >= look:  # a cluster grows while tasks wait, and the window with it
+                window, look = 2 * cpus() if tasks == "auto" else int(tasks), time.monotonic() + LOOK
             while len(waiting) < window and (one := _next(again, left)) is not None:
                 waiting[call.remote(notes, uuid.uuid4().hex, work, one.item, *shared)] = one
             if not waiting and not again:

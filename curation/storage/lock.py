@@ -18,6 +18,7 @@ from pathlib import Path
 from curation.errors import JobError, RunError
 from curation.storage import lease
 from curation.storage.store import Store
+from curation.termination import at_termination
 
 
 @contextlib.contextmanager
@@ -47,7 +48,10 @@ def locked(store: Store, note: Callable[[str], None] | None = None) -> Iterator[
 def _leased(store: Store, note: Callable[[str], None] | None) -> Iterator[Store]:
     held = lease.acquire(store.root, note=note)
     try:
-        yield replace(store, token=held.terms.token)
+        with at_termination(
+            held.release
+        ):  # or the next job, from another machine, would watch a dead lease for a minute
+            yield replace(store, token=held.terms.token)
     except BaseException as error:  # losing it interrupts, or fails whatever was under way: the cause is what counts
         if held.lost:
             raise RunError(held.lost) from error

@@ -17,6 +17,7 @@ from curation.errors import RunError
 from curation.storage import lease, remote
 from curation.storage.lock import locked
 from curation.storage.store import Store
+from curation.termination import make_last_calls
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ import sys
 from curation.errors import RunError
 from curation.storage.lock import locked
 from curation.storage.store import Store
+from curation.termination import make_last_calls
 for root in sys.stdin:
     try:
         with locked(Store.open(root.strip())):
@@ -109,6 +111,17 @@ def test_a_lease_that_was_given_back_is_taken_at_once(s3, elsewhere):
     begun = time.monotonic()
     lease.acquire(root, 60).release()
     assert time.monotonic() - begun < 10
+
+
+def test_a_job_that_was_told_to_end_is_followed_at_once_from_another_machine(s3, elsewhere):
+    root = s3.uri(rounds("told"))
+    with locked(Store.open(root)) as held:
+        make_last_calls(20.0)
+        with pytest.raises(RunError, match="the job of this worker has ended"):
+            held.write_bytes("after", b"is")
+        begun = time.monotonic()
+        with locked(Store.open(root)):
+            assert time.monotonic() - begun < 10
 
 
 def test_a_dead_holder_on_another_machine_is_followed_after_the_length_of_its_lease(s3, elsewhere):

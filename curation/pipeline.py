@@ -8,12 +8,15 @@ done again and makes the same files leaves everything after it done.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from curation.config import Job
+from curation.errors import CurationError
 from curation.job_file import dump_job, parse_job, parse_yaml
 from curation.progress import Reporter
 from curation.stages import (
@@ -32,6 +35,7 @@ from curation.stages import (
     sources,
     workers,
 )
+from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.storage.lock import locked
 from curation.storage.store import Marker, Store, fingerprint
@@ -72,9 +76,15 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
         else:  # nothing can be appended to there, so each run has a log of its own
             name = time.strftime(f"{EVENTS}/%Y%m%dT%H%M%SZ-{secrets.token_hex(4)}.jsonl", time.gmtime())
             reporter.keep_copy(lambda log: store.write_bytes(name, log))
+        reporter.run = store.shown()
+        reporter.on_stage = partial(measure, reporter.run)
         reporter.event("run", run_dir=store.shown())
         try:
             return _run_stages(Run(job, store, reporter))
+        except Exception as error:
+            with contextlib.suppress(CurationError):  # of writing the log: the error that ended the run is to be told
+                reporter.event("failed", text=str(error) or type(error).__name__)
+            raise
         finally:
             reporter.close()
 
@@ -136,7 +146,8 @@ def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     workers.start(run.job.resources, run.reporter.event)
     begun = time.monotonic()
     run.store.begin(stage.name, stage.folders, wanted)
-    result = stage.work(run)
+    with run.reporter.at(stage.name):
+        result = stage.work(run)
     marker = Marker(stage.name, wanted, result.parts, result.stats, round(time.monotonic() - begun, 3))
     run.store.finish(marker)
     counts = {key: value for key, value in result.stats.items() if isinstance(value, int | float | str)}

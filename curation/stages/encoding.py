@@ -97,6 +97,9 @@ class EncoderActor:
                 f"{file.path}: document {error.row} of split {split.split_id}: its vector is not a finite, non-zero "
                 "one; try embedding.precision: float32"
             ) from error
+        if room := encoded.capacity:
+            fill = {"curation_batch_tokens_total": encoded.tokens, "curation_batch_capacity_tokens_total": room}
+            self._board.record.remote(fill)
         stats = {"documents": len(texts), "tokens": encoded.tokens}
         stats |= {"truncated": encoded.truncated, **characters(texts, encoded.read_share)}
         table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded.vectors, encoded.read_share)

@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     _job_arguments(plan)
     text = "instead, what each combination of these values would give; needs a run that has its clusters"
     plan.add_argument("--sweep", action="append", metavar="KEY=A,B,C", help=text)
-    show = _command(commands, "show", show_command, "the table of what went in and what came out")
+    show = _command(commands, "show", show_command, "what went in and what came out; of a run at work, how far it is")
     show.add_argument("run_dir", metavar="RUN_DIR")
     verify = _command(commands, "verify", verify_command, "read every table and shard back and check what they promise")
     verify.add_argument("run_dir", metavar="RUN_DIR")
@@ -190,22 +190,21 @@ def show_command(options: argparse.Namespace) -> int:
 
 
 def _show(run_dir: str) -> int:
-    from curation.pipeline import STAGES, current_markers
-    from curation.report.text import print_progress, print_summary
+    from curation.pipeline import current_markers
+    from curation.report.live import print_live
+    from curation.report.text import print_summary
     from curation.stages.report import SUMMARY
     from curation.storage.store import Store
+    from curation.watch import watch
 
     store = Store.open(run_dir)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     markers = current_markers(store)
-    if not any(store.marker(stage.name) for stage in STAGES):
-        raise JobError(f"{run_dir}: this is not a run directory, or nothing has been done in it yet")
-    seconds = {name: marker.seconds for name, marker in markers.items() if marker}
-    summary = store.read_json(SUMMARY) if markers["report"] else None
-    if summary is None:
-        print_progress({name: marker.stats if marker else None for name, marker in markers.items()}, console)
+    if markers["report"] is None:
+        print_live(watch(store, markers), console)
     else:
-        print_summary(summary, seconds, console)
+        seconds = {name: marker.seconds for name, marker in markers.items() if marker}
+        print_summary(store.read_json(SUMMARY), seconds, console)
     return 0
 
 

@@ -12,10 +12,12 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from curation.config import Job
+from curation.errors import CurationError
 from curation.job_file import dump_job, parse_job, parse_yaml
 from curation.progress import Reporter
 from curation.stages import (
@@ -34,6 +36,7 @@ from curation.stages import (
     sources,
     workers,
 )
+from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
 from curation.stages.shared_storage import check_nodes
@@ -73,11 +76,17 @@ def run_job(job: Job, reporter: Reporter) -> None:
         else:  # nothing can be appended to there, so each run has a log of its own
             name = time.strftime(f"{EVENTS}/%Y%m%dT%H%M%SZ-{secrets.token_hex(4)}.jsonl", time.gmtime())
             reporter.keep_copy(lambda log: store.write_bytes(name, log))
+        reporter.run = store.shown()
+        reporter.on_stage = partial(measure, reporter.run)
         reporter.event("run", run_dir=store.shown())
         try:
             run = Run(job, store, reporter)
             with prepared(run) as prepare:
                 _run_stages(run, prepare)
+        except Exception as error:
+            with contextlib.suppress(CurationError):  # of writing the log: the error that ended the run is to be told
+                reporter.event("failed", text=str(error) or type(error).__name__)
+            raise
         finally:
             reporter.close()
 
@@ -152,7 +161,8 @@ def prepared(run: Run) -> Iterator[Callable[[str], None]]:
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     begun = time.monotonic()
     run.store.begin(stage.name, stage.folders, wanted)
-    result = stage.work(run)
+    with run.reporter.at(stage.name):
+        result = stage.work(run)
     marker = Marker(stage.name, wanted, result.parts, result.stats, round(time.monotonic() - begun, 3))
     run.store.finish(marker)
     counts = {key: value for key, value in result.stats.items() if isinstance(value, int | float | str)}

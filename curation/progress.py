@@ -4,6 +4,9 @@ On a terminal: one bar a stage with documents, rate and time left. Anywhere else
 event, so that `ray job logs` and log collectors can read it. Both go to stderr; stdout is for results. Every event
 is also appended to `events.jsonl` in the run directory when that is a local folder; elsewhere the events of a run are
 put there as one file, again and again: when a stage begins or ends, and every COPY_EVERY seconds.
+
+Each event has `time`, `event`, `run` (the run directory) and, while a stage is at work, `stage`; `split` where it is
+about one, or about several, the first of them.
 """
 
 from __future__ import annotations
@@ -47,9 +50,17 @@ def clock(seconds: float) -> str:
 
 
 class Reporter:
-    """Takes the events of a run and shows them. One at a time; stages follow one another."""
+    """Takes the events of a run and shows them. One at a time; stages follow one another.
+
+    Attributes:
+        run: the run directory, as messages show it; empty before it is known.
+        now: the stage at work; empty between stages.
+        on_stage: hears the name whenever `now` changes, for the metrics.
+    """
 
     def __init__(self, stream: IO[str] | None = None) -> None:
+        self.run = self.now = ""
+        self.on_stage: Callable[[str], object] | None = None
         self._stream = stream or sys.stderr
         self._log: IO[str] | None = None
         self._copy: Callable[[bytes], object] | None = None
@@ -88,16 +99,18 @@ class Reporter:
 
     def event(self, kind: str, /, **fields: Any) -> None:
         """One event, with its time (seconds since the epoch)."""
+        where = {"stage": self.now, "run": self.run}
+        fields |= {key: value for key, value in where.items() if value and key not in fields}
         line = json.dumps({"time": round(time.time(), 3), "event": kind, **fields}, ensure_ascii=False)
         if self._log:
             self._log.write(line + "\n")
         if self._copy:
             self._lines.append(line + "\n")
-            if kind in {"start", "stage", "done"} or time.monotonic() - self._copied > COPY_EVERY:
+            if kind in {"start", "stage", "done", "failed"} or time.monotonic() - self._copied > COPY_EVERY:
                 self._put_copy(self._copy)
         if self._bars is None:
             print(line, file=self._stream, flush=True)
-        elif kind in {"note", "skip", "waiting"}:
+        elif kind in {"note", "skip", "waiting", "lost"}:
             message = fields.get("text") or f"{fields.get('stage')}: done before"
             self._bars.console.print(Text(message, style="dim"))
 
@@ -106,18 +119,35 @@ class Reporter:
         self._copied = time.monotonic()
 
     @contextlib.contextmanager
+    def at(self, stage: str) -> Iterator[None]:
+        """Says which stage is at work, or which part of one. Where it fails, that is where the run ended."""
+        before = self.now
+        self._set(stage)
+        yield
+        self._set(before)
+
+    def _set(self, stage: str) -> None:
+        if stage != self.now and self.on_stage:
+            self.on_stage(stage)
+        self.now = stage
+
+    @contextlib.contextmanager
     def stage(self, name: str, documents: int) -> Iterator[StageProgress]:
         """A stage that is to go through so many documents (0: not known, or not documents)."""
         self.event("start", stage=name, documents=documents)
-        if self._bars is None:
-            yield StageProgress(self, name, documents, None, None)
-            return
-        with self._bars:
-            task = self._bars.add_task(name, total=documents or None, text="")
-            progress = StageProgress(self, name, documents, self._bars, task)
+        with self.at(name):
+            if self._bars is None:
+                yield StageProgress(self, name, documents, None, None)
+                return
+            yield from self._shown(self._bars, name, documents)
+
+    def _shown(self, bars: Progress, name: str, documents: int) -> Iterator[StageProgress]:
+        with bars:
+            task = bars.add_task(name, total=documents or None, text="")
+            progress = StageProgress(self, name, documents, bars, task)
             yield progress
-            self._bars.update(task, total=documents or 1, completed=documents or 1, text=progress.summary())
-        self._bars.remove_task(task)
+            bars.update(task, total=documents or 1, completed=documents or 1, text=progress.summary())
+        bars.remove_task(task)
 
 
 class StageProgress:

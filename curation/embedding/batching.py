@@ -34,11 +34,13 @@ class Batched:
         vectors: float32[n, dimensions] in the order of the documents.
         padded: tokens computed, padding included.
         batch_tokens: the budget in force at the end.
+        capacity: the budgets of all batches, or their tokens where a single document is longer than the budget.
     """
 
     vectors: NDArray[np.float32]
     padded: int
     batch_tokens: int
+    capacity: int
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,17 @@ def encode_in_batches(
     batches = plan_batches(lengths, order, batch_tokens, padding)
     if pool is not None:
         outputs = list(pool.map(lambda batch: forward(batch.rows), batches))
-        return Batched(_in_order(outputs, order, dimensions), sum(batch.tokens for batch in batches), batch_tokens)
-    outputs, padded, done = [], 0, 0
+        padded = sum(batch.tokens for batch in batches)
+        capacity = sum(max(batch.tokens, batch_tokens) for batch in batches)
+        return Batched(_in_order(outputs, order, dimensions), padded, batch_tokens, capacity)
+    outputs, padded, capacity, done = [], 0, 0, 0
     while batches:
         batch = batches.pop(0)
         output = unless_out_of_memory(partial(forward, batch.rows))
         if output is not None:
             outputs.append(output)
             padded += batch.tokens
+            capacity += max(batch.tokens, batch_tokens)
             done += len(batch.rows)
         elif len(batch.rows) > 1:
             # Halve what was really in the batch: the budget may not have been full.
@@ -94,7 +99,7 @@ def encode_in_batches(
                 f"the GPU's memory does not hold one document of {batch.tokens} tokens: lower embedding.max_tokens, "
                 "take a smaller model, or give an actor a whole GPU (resources.gpus_per_actor)"
             )
-    return Batched(_in_order(outputs, order, dimensions), padded, batch_tokens)
+    return Batched(_in_order(outputs, order, dimensions), padded, batch_tokens, capacity)
 
 
 def plan_batches(lengths: NDArray[np.int64], order: NDArray[np.int64], batch_tokens: int, padding: bool) -> list[Batch]:

@@ -30,6 +30,7 @@ class Encoded:
         read_share: float32[n], the share of each text that was read, in (0, 1]; 1 where it was read whole.
         batch_tokens: the token budget of a batch in force at the end: less than at the start after the GPU ran out of
             memory; 0 where there are no batches.
+        capacity: tokens that the batches had room for by their budgets; 0 where there are no batches.
     """
 
     vectors: NDArray[np.float16]
@@ -38,6 +39,7 @@ class Encoded:
     truncated: int
     read_share: NDArray[np.float32]
     batch_tokens: int
+    capacity: int = 0
 
 
 class Encoder(Protocol):

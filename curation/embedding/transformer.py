@@ -128,6 +128,7 @@ class TransformerEncoder:
             truncated=int(ready.chunks.cut.sum()),
             read_share=ready.chunks.read_share,
             batch_tokens=batched.batch_tokens,
+            capacity=batched.capacity,
         )
 
     def _choose_way(self) -> Callable[[list[str]], Prepared]:

@@ -39,7 +39,8 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
     console.print(Text(f"Time: {clock(sum(seconds.values()))}" + (f" ({took})" if took else "")))
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
+    """An empty table with these columns; the first, `terms` and the one without a name are words, others figures."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         left, last = index == 0 or name in {"terms", " "}, name == "terms"
@@ -50,7 +51,7 @@ def _table(title: str, *columns: str) -> Table:
 
 def _totals(summary: dict[str, Any]) -> Table:
     documents, plan, shards = summary["documents"], summary["plan"], summary["shards"]
-    table = _table("What went in and what came out", "", "documents", "tokens", " ")
+    table = new_table("What went in and what came out", "", "documents", "tokens", " ")
     files = summary["sources"]["input_files"]
     table.add_row("read", f"{documents['documents']:,}", short(documents["tokens"]), f"{files} files")
     if documents["rejected"]:
@@ -83,7 +84,7 @@ def text_read(embeddings: dict[str, int]) -> str:
 def _balance(summary: dict[str, Any]) -> Table:
     balance, plan = summary["balance"], summary["plan"]
     clusters = len(summary["clusters"])
-    table = _table("Balance of the clusters, by tokens", "", "before", "after", " ")
+    table = new_table("Balance of the clusters, by tokens", "", "before", "after", " ")
     gini, effective = balance["gini"], balance["effective_clusters"]
     table.add_row("Gini (0: even)", f"{gini['before']:.3f}", f"{gini['after']:.3f}", "")
     row = (f"{effective['before']:.1f}", f"{effective['after']:.1f}", f"of {clusters}")
@@ -98,7 +99,7 @@ def _balance(summary: dict[str, Any]) -> Table:
 def _domains(rows: list[dict[str, Any]], weights: list[dict[str, Any]]) -> Table:
     asked = [index for index, phase in enumerate(weights) if phase["strategy"] != "none"]
     names = ["asked for" if len(weights) == 1 else f"asked for in {weights[index]['phase']}" for index in asked]
-    table = _table("Domains", "domain", "documents", "share before", *names, "share after", "epochs")
+    table = new_table("Domains", "domain", "documents", "share before", *names, "share after", "epochs")
     for row in sorted(rows, key=lambda row: -row["tokens_before"]):
         wanted = [f"{row['wanted'][index]:.2%}" for index in asked]
         shares = (f"{row['share_before']:.2%}", *wanted, f"{row['share_after']:.2%}")
@@ -107,7 +108,7 @@ def _domains(rows: list[dict[str, Any]], weights: list[dict[str, Any]]) -> Table
 
 
 def _phases(phases: list[dict[str, Any]]) -> Table:
-    table = _table("Phases, in this order", "phase", "tokens", "draws", "order", "weights")
+    table = new_table("Phases, in this order", "phase", "tokens", "draws", "order", "weights")
     for phase in phases:
         figures = (short(phase["tokens"]), f"{phase['draws']:,}")
         table.add_row(phase["folder"], *figures, phase["order"], phase["strategy"])
@@ -122,7 +123,7 @@ def _reasons(weighing: dict[str, Any]) -> Table:
     title = (
         f"Weights from the texts: {measure} {because['before']:.3g} by size, {because['after']:.3g} with the weights"
     )
-    table = _table(title, "domain", "weight", "feature", "here", "others" if covers else "reference")
+    table = new_table(title, "domain", "weight", "feature", "here", "others" if covers else "reference")
     for name, found in because["domains"].items():
         weight = f"{weighing['weights'][name]['wanted']:.2%}"
         weight += f" ({found['at_bound']} bound)" if found["at_bound"] else ""
@@ -141,7 +142,7 @@ def _figure(value: float | None) -> str:
 
 
 def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = _table(title, "cluster", "documents", "before", "after", "epochs", "coherence", "terms")
+    table = new_table(title, "cluster", "documents", "before", "after", "epochs", "coherence", "terms")
     for row in rows:
         shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}")
         epochs = f"{row['epochs']:.2f}" + ("*" if row["clipped"] else "")
@@ -160,7 +161,7 @@ def _clusters(title: str, rows: list[dict[str, Any]]) -> Table:
 
 def _clustering(found: dict[str, Any]) -> Table:
     """How good the clusters are."""
-    table = _table("Clusters, what they are worth", "", "figure", " ")
+    table = new_table("Clusters, what they are worth", "", "figure", " ")
     table.add_row("mean similarity", f"{found['mean_similarity']:.3f}", "of a document to its centroid")
     table.add_row("coherence", f"{found['coherence']:.3f}", "simplified silhouette; 1: far from the next cluster")
     if "stability" in found:
@@ -183,7 +184,7 @@ def _clustering(found: dict[str, Any]) -> Table:
 
 def _warnings(rows: list[dict[str, Any]]) -> Table:
     """Clusters that look like junk, the largest first."""
-    table = _table(f"To look at: {len(rows)} of the clusters", "cluster", "documents", " ")
+    table = new_table(f"To look at: {len(rows)} of the clusters", "cluster", "documents", " ")
     for row in rows[:LISTED]:
         told = f"{row['warning']}: {', '.join(row['terms'][:5])}"
         table.add_row(str(row["cluster"]), f"{row['documents']:,}", Text(told))
@@ -192,7 +193,7 @@ def _warnings(rows: list[dict[str, Any]]) -> Table:
 
 
 def _groups(rows: list[dict[str, Any]]) -> Table:
-    table = _table("Groups of clusters", "group", "clusters", "documents", "before", "after", "epochs", "terms")
+    table = new_table("Groups of clusters", "group", "clusters", "documents", "before", "after", "epochs", "terms")
     for row in rows:
         shares = (f"{row['share_before']:.2%}", f"{row['share_after']:.2%}", f"{row['epochs']:.2f}")
         counts = (f"{row['clusters']:,}", f"{row['documents']:,}")
@@ -200,24 +201,15 @@ def _groups(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def print_progress(stats: dict[str, dict[str, Any] | None], console: Console) -> None:
-    """Prints what is done of a run that is not finished."""
-    table = _table("Not finished yet; `curation run` with the same job file goes on", "stage", "", " ")
-    for name, found in stats.items():
-        counts = "  ".join(f"{key} {value:,}" for key, value in (found or {}).items() if isinstance(value, int))
-        table.add_row(name, "done" if found is not None else "-", counts)
-    console.print(table)
-
-
 def print_estimate(estimate: dict[str, Any], console: Console) -> None:
     """Prints what a run would do."""
-    table = _table("What the sources hold", "domain", "files", "bytes", "documents", "tokens")
+    table = new_table("What the sources hold", "domain", "files", "bytes", "documents", "tokens")
     for row in estimate["domains"]:
         about = "" if row["exact"] else "~"
         counts = (f"{about}{short(row['documents'])}", f"~{short(row['tokens'])}")
         table.add_row(Text(row["domain"]), f"{row['files']:,}", short(row["bytes"]) + "B", *counts)
     console.print(table)
-    table = _table("What would be done", "stage", "time", "disk", " ")
+    table = new_table("What would be done", "stage", "time", "disk", " ")
     for row in estimate["stages"]:
         seconds = clock(row["seconds"])
         table.add_row(row["stage"], f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])

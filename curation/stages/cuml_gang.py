@@ -24,7 +24,7 @@ from curation.clustering.segments import Advance
 from curation.clustering.torch_engine import StepResult, Worst, merge_worst
 from curation.errors import CurationError, RunError
 from curation.stages import workers
-from curation.stages.board import board
+from curation.stages.board import board, record
 from curation.stages.context import Run
 from curation.stages.cuml_rank import RankActor, even_pieces, rows_to_fit
 
@@ -156,6 +156,7 @@ class CumlGang:
             )
             raise RunError(f"{text}, or use clustering.engine: torch")
         self._run.reporter.event("note", stage="centroids", text=f"K-Means: {error}; all ranks start anew")
+        record({"curation_retries_total": 1})
         self._watch = Watch()  # the new gang may be smaller, and slower
         self._set_up()
 

@@ -69,7 +69,7 @@ def work(run: Run) -> Result:
             raise error
         names = ", ".join(part_name("documents", split.split_id) for split in item.splits)
         text = f"{error}. All its rows are rejected; to try it again after that, delete {names} in the run directory"
-        run.reporter.event("note", stage="documents", text=text)
+        run.reporter.event("note", stage="documents", text=text, split=item.splits[0].split_id)
         return [reject_split(run.store, run.job, item, split, shares) for split in item.splits]
 
     describing = in_tasks(run, describe, shares, lost=reject)

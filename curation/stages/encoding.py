@@ -12,6 +12,7 @@ from __future__ import annotations
 import pickle
 import threading
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,15 @@ from curation.stages.encoder import open_encoder
 from curation.stages.splits import CountedFile, Receipt, WorkItem, part_name
 from curation.stages.workers import RETRIES, lost_too_often
 from curation.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an item: its receipts, what the encoder chose, and the splits that a lost actor had begun before."""
+
+    receipts: list[Receipt]
+    taken: dict[str, Any]
+    again: list[int]
 
 
 class EncoderActor:
@@ -51,17 +61,17 @@ class EncoderActor:
             self._dropped = dropped_documents(store)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """The outcome of each item: its receipts and what the encoder chose, or the error that a person must mend."""
+        """The outcome of each item: an `Outcome`, or the error that a person must mend."""
         outcomes = [pickle.dumps(self._outcome(item)) for item in batch["item"].to_pylist()]
         return pa.table({"number": batch["number"], "outcome": outcomes})
 
-    def _outcome(self, pickled: bytes) -> tuple[list[Receipt], dict[str, Any]] | CurationError:
+    def _outcome(self, pickled: bytes) -> Outcome | CurationError:
         if self._failure:
             return self._failure
         item: WorkItem = pickle.loads(pickled)
         try:
             with self._suspects if self._was_begun(item) else nullcontext():
-                return self._encode(item), self._encoder.taken
+                return self._encode(item)
         except CurationError as error:
             return error
         except Exception as error:  # noqa: BLE001 (Ray Data would hide it behind words of its own)
@@ -72,8 +82,8 @@ class EncoderActor:
 
         return bool(ray.get(self._board.tries.remote([_key(split) for split in item.splits])))
 
-    def _encode(self, item: WorkItem) -> list[Receipt]:
-        receipts = []
+    def _encode(self, item: WorkItem) -> Outcome:
+        receipts, again = [], []
         for group in item.groups:
             file = item.files[group[0].file_id]
             columns = Columns(self._job.sources[file.source].text_column, most_bytes=self._job.rows.max_document_bytes)
@@ -82,9 +92,10 @@ class EncoderActor:
                 with in_hand(self._board, _key(split)) as tries:
                     if tries > RETRIES + 1:
                         raise lost_too_often(WorkItem(((split,),), item.files).label, "while it was encoded")
+                    again += [split.split_id] if tries > 1 else []
                     _, rows = next(reading)
                     receipts.append(self._commit(file, split, rows.table["text"]))
-        return receipts
+        return Outcome(receipts, self._encoder.taken, again)
 
     def _commit(self, file: CountedFile, split: Split, text: pa.ChunkedArray) -> Receipt:
         documents = self._store.read_table(part_name("documents", split.split_id), ["doc_id", "keep"])
@@ -97,6 +108,9 @@ class EncoderActor:
                 f"{file.path}: document {error.row} of split {split.split_id}: its vector is not a finite, non-zero "
                 "one; try embedding.precision: float32"
             ) from error
+        if room := encoded.capacity:
+            fill = {"curation_batch_tokens_total": encoded.tokens, "curation_batch_capacity_tokens_total": room}
+            self._board.record.remote(fill)
         stats = {"documents": len(texts), "tokens": encoded.tokens}
         stats |= {"truncated": encoded.truncated, **characters(texts, encoded.read_share)}
         table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded.vectors, encoded.read_share)

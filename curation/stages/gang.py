@@ -27,7 +27,7 @@ from curation.stages.context import Run
 from curation.stages.embeddings import load_vectors
 from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
-from curation.stages.waiting import LOOK, ready
+from curation.stages.waiting import LOOK, note_lost, ready
 from curation.storage.store import Store
 
 #: Rows that are looked at together, at least; many small splits make one block.
@@ -124,6 +124,7 @@ class Gang:
                     pieces = self._pieces[index]
                     what = f"a K-Means actor that holds {pieces[0].name} and {len(pieces) - 1} more"
                     raise workers.lost_too_often(what, error) from error
+                note_lost("a K-Means actor", error)
                 ray.kill(self._actors[index])  # or one that only can't be reached would keep its place
                 self._actors[index] = self._start(self._pieces[index])
                 reference = call(self._actors[index])

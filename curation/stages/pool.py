@@ -57,11 +57,13 @@ def encode_items(run: Run, items: list[WorkItem]) -> Iterator[list[Receipt]]:
                 if isinstance(outcome, CurationError):
                     raise outcome
                 del left[row["number"]]
-                receipts, taken = outcome
-                if taken and taken not in told:
-                    told.append(taken)
-                    run.reporter.event("batches", stage="embeddings", **taken)
-                yield receipts
+                if outcome.taken and outcome.taken not in told:
+                    told.append(outcome.taken)
+                    run.reporter.event("batches", stage="embeddings", **outcome.taken)
+                if again := outcome.again:
+                    text = f"an encoder actor was lost; done again: split {again[0]} and {len(again) - 1} more"
+                    run.reporter.event("lost", stage="embeddings", split=again[0], splits=len(again), text=text)
+                yield outcome.receipts
         except StuckPoolError:
             text = f"an encoder actor found no machine to start on again: a new pool takes the {len(left)} items left"
             run.reporter.event("note", stage="embeddings", text=text)

@@ -25,6 +25,7 @@ from curation.sources.find import InputFile
 from curation.sources.parquet_footer import open_parquet
 from curation.sources.rows import Columns, Rows, Split
 from curation.stages import workers
+from curation.stages.board import record_progress
 from curation.stages.context import Result, Run, Stage
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import SHARDS
@@ -143,9 +144,11 @@ def spill(run: Run, columns: pa.Schema, groups: list[Group]) -> None:
     arguments = (run.store, run.job, columns, bounds)
     with run.reporter.stage("gather", sum(split.rows for split in splits)) as progress:
         progress.found(sum(split.rows for split in splits) - sum(split.rows for split in left))
-        tasks = run.job.resources.tasks
+        tasks, done = run.job.resources.tasks, len(splits) - len(left)
         for item, _ in workers.map_items(items, spill_item, *arguments, tasks=tasks, parts=WorkItem.alone):
             progress.advance(item.documents)
+            done += len(item.splits)
+            record_progress(done, len(splits), item.documents)
 
 
 def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bounds: NDArray[np.int64]) -> None:
@@ -225,9 +228,11 @@ def write_groups(run: Run, columns: pa.Schema, groups: list[Group], pending: lis
         for group, found in workers.map_items(complete, read_group, run.store, tasks=tasks):
             parts += found
             progress.found(group.rows)
-        for group, written in workers.map_items(pending, write_group, run.store, columns, names, tasks=tasks):
+        writing = workers.map_items(pending, write_group, run.store, columns, names, tasks=tasks)
+        for done, (group, written) in enumerate(writing, len(complete) + 1):
             parts += written
             progress.advance(group.rows)
+            record_progress(done, len(groups), group.rows, sum(part.bytes for part in written))
     place = {name: index for index, name in enumerate(itertools.chain.from_iterable(group.files for group in groups))}
     return sorted(parts, key=lambda part: place[part.name])
 

@@ -8,6 +8,7 @@ back the very receipt that its dead writer would have sent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -20,7 +21,9 @@ from curation.errors import RunError
 from curation.sources.find import InputFile
 from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Rows, Split
+from curation.stages.board import record, record_progress
 from curation.stages.context import Result, Run
+from curation.stages.metrics import MOST_DOMAINS
 from curation.stages.workers import cpus, map_items
 from curation.storage.store import Part, Store
 
@@ -211,8 +214,13 @@ def map_splits(
             stats = add_counts(stats, receipt.stats)
             progress.found(split.rows)
         pending.sort(key=lambda split: split.split_id)
-        items = list(work_items(pending, load_files(run.store), documents_an_item(splits)))
+        files, done = load_files(run.store), len(splits) - len(pending)
+        items = list(work_items(pending, files, documents_an_item(splits)))
+        record_progress(done, len(splits))
         for receipts in mapping(items) if items else ():
+            done += len(receipts)
+            record_done(receipts, lambda split_id: files[splits[split_id].file_id].domain, run.job)
+            record_progress(done, len(splits))
             for receipt in receipts:
                 parts += receipt.parts
                 stats = add_counts(stats, receipt.stats)
@@ -220,6 +228,25 @@ def map_splits(
             if seen:
                 seen(stats)
     return Result(sorted(parts, key=lambda part: part.name), dict(sorted(stats.items())))
+
+
+def record_done(receipts: list[Receipt], domain_of: Callable[[int], str], job: Job) -> None:
+    """Adds receipts to the run's metrics; `domain_of` gives the domain of a split."""
+    counts: dict[str, Counter[str]] = {}
+    for receipt in receipts:
+        main = receipt.parts[-1].name
+        domain = domain_of(int(main[-16:-8])) if len(job.domains) <= MOST_DOMAINS else ""
+        counts.setdefault(domain, Counter()).update(
+            {
+                "curation_documents_total": receipt.rows,
+                "curation_tokens_total": receipt.stats.get("tokens", 0),
+                "curation_text_bytes_total": receipt.stats.get("bytes", 0),
+                "curation_rejected_documents_total": receipt.stats.get("rejected", 0),
+                "curation_written_bytes_total": sum(part.bytes for part in receipt.parts),
+            }
+        )
+    for domain, values in counts.items():
+        record(dict(values), domain=domain)
 
 
 def collect_found(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.errors import RunError
-from curation.stages.board import board
+from curation.stages.board import board, record
 
 #: Seconds between two looks while nothing comes, and between two events that say so.
 LOOK, TELL = 5.0, 30.0
@@ -53,6 +53,15 @@ def ready(references: Sequence[Any], what: str, wanted: dict[str, float], timeou
         if found or (until is not None and time.monotonic() >= until):
             return list(found)
         check_idle(ray.get(board().idle_seconds.remote()), what, wanted)
+
+
+def note_lost(what: str, why: BaseException, item: Any = None) -> None:
+    """Says that a worker was lost and its work is tried again; `item`: the work item, of which splits are told."""
+    record({"curation_retries_total": 1})
+    if PATIENCE.tell:
+        splits = [split.split_id for split in getattr(item, "splits", ())]
+        where = {"split": splits[0], "splits": len(splits)} if splits else {}
+        PATIENCE.tell("lost", text=f"{what}: its worker was lost ({why}); it is tried again", **where)
 
 
 def check_idle(idle: float, what: str, wanted: dict[str, float]) -> None:

@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 from curation.config import Resources
 from curation.errors import CurationError, JobError, RunError
 from curation.stages.board import board, in_hand
-from curation.stages.waiting import LOOK, PATIENCE, ready
+from curation.stages.waiting import LOOK, PATIENCE, note_lost, ready
 
 Item = TypeVar("Item")
 Receipt = TypeVar("Receipt")
@@ -209,6 +209,7 @@ def map_items(
                     further = _further(one, parts)
                     again.extend(further)
                     if further:
+                        note_lost(what, error, one.item)
                         continue
                     failure = lost_too_often(what, error)
                     if lost is None:

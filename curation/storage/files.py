@@ -183,15 +183,23 @@ class Files:
 
         With `temporary`, those that were never committed instead: what a killed process left.
         """
+        found = self._found(folder)
+        return {name: info.size for name, info in found if info.base_name.startswith(_TEMPORARY) == temporary}
+
+    def times(self, folder: str) -> dict[str, float]:
+        """When the committed files in a folder and below it were written: seconds since the epoch, by the storage."""
+        found = self._found(folder)
+        return {name: info.mtime_ns / 1e9 for name, info in found if not info.base_name.startswith(_TEMPORARY)}
+
+    def _found(self, folder: str) -> Iterator[tuple[str, pafs.FileInfo]]:
+        """Name of every file in a folder and below it, and what is known of it; by ascending name."""
         filesystem, base = self._place(folder)
         with told(self.shown(folder)):
             found = filesystem.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
         cut = len(base) - len(folder) if folder else len(base) + 1
-        return {
-            info.path[cut:]: info.size
-            for info in sorted(found, key=lambda info: str(info.path))
-            if info.type == pafs.FileType.File and info.base_name.startswith(_TEMPORARY) == temporary
-        }
+        for info in sorted(found, key=lambda info: str(info.path)):
+            if info.type == pafs.FileType.File:
+                yield str(info.path[cut:]), info
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes files; those that are gone already don't matter."""

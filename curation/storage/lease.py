@@ -100,6 +100,23 @@ def check(root: str, token: str) -> None:
         raise RunError(f"{_plain(root)}: the job of this worker has ended; it writes nothing more")
 
 
+def read(root: str) -> tuple[Terms, float]:
+    """The lease on a run directory, and when it was last put, in seconds since the epoch by the store's clock.
+
+    Raises:
+        FileNotFoundError: nobody ever took one.
+        RunError: it is another kind of object.
+        StorageError: the store can't be reached or refuses.
+    """
+    desk = _Desk(root, SECONDS)
+    return desk.read()[0], desk.put_at()
+
+
+def is_alive(terms: Terms) -> bool | None:
+    """Whether the process of a lease lives, if it belongs to this machine; None if not."""
+    return _born(terms.process) == terms.born if terms.machine and terms.machine == _machine() else None
+
+
 def busy(root: str, found: Terms) -> RunError:
     """What a second job is told."""
     until = f" (its lease is good until {found.until} and is renewed)" if not found.released else ""
@@ -128,6 +145,13 @@ class _Desk:
         except (ValueError, TypeError) as error:
             raise RunError(f"{self.where}: not a lease; delete it if no job works on this run_dir") from error
 
+    def put_at(self) -> float:
+        """When the lease was last put, by the store's clock, in seconds since the epoch."""
+        import obstore
+
+        with told(self.where):
+            return float(patiently(lambda: obstore.head(self._client, self._key))["last_modified"].timestamp())
+
     def put(self, terms: Terms, mode: Any) -> str | None:
         """Puts a lease on a condition; its etag, or None where the condition does not hold."""
         import obstore
@@ -148,9 +172,10 @@ class _Desk:
 
     def watch(self, found: Terms, seen: str, mine: Terms, note: Callable[[str], None] | None) -> None:
         """Returns when a lease is dead; raises RunError when it is alive."""
-        if found.machine and found.machine == mine.machine and found.process != mine.process:
-            if _born(found.process) == found.born:
-                raise busy(self._root, found)
+        alive = is_alive(found) if found.process != mine.process else None
+        if alive:
+            raise busy(self._root, found)
+        if alive is not None:
             return
         if note:
             note(f"{self.where}: {found.holder} held it last; waiting {found.seconds:g} s to see whether it is alive")

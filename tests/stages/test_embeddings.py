@@ -103,3 +103,19 @@ def test_an_error_names_the_file_and_ends_no_actor(finished, raised, words):
     assert isinstance(outcome, RunError)
     assert words in str(outcome)
     assert "web.parquet" in str(outcome)
+
+
+def test_splits_that_a_lost_actor_had_begun_are_told(finished, tmp_path):
+    path, folder, _, options = finished
+    shutil.copytree(folder / "a", tmp_path / "a")
+    store = Store.open(str(tmp_path / "a"))
+    item = next(work_items(load_splits(store), load_files(store), 1))
+    first = item.splits[0].split_id
+    actor = EncoderActor(store, load_job(path, options), "cpu", 1, board())
+    assert actor._outcome(pickle.dumps(item)).again == []
+    board().begin.remote(f"embed {first}")
+    outcome = actor._outcome(pickle.dumps(item))
+    assert outcome.again == [first]
+    assert [receipt.parts[0].name for receipt in outcome.receipts] == [
+        f"embeddings/part-{split.split_id:08}.parquet" for split in item.splits
+    ]

@@ -207,19 +207,3 @@ def print_progress(stats: dict[str, dict[str, Any] | None], console: Console) ->
         counts = "  ".join(f"{key} {value:,}" for key, value in (found or {}).items() if isinstance(value, int))
         table.add_row(name, "done" if found is not None else "-", counts)
     console.print(table)
-
-
-def print_estimate(estimate: dict[str, Any], console: Console) -> None:
-    """Prints what a run would do."""
-    table = _table("What the sources hold", "domain", "files", "bytes", "documents", "tokens")
-    for row in estimate["domains"]:
-        about = "" if row["exact"] else "~"
-        counts = (f"{about}{short(row['documents'])}", f"~{short(row['tokens'])}")
-        table.add_row(Text(row["domain"]), f"{row['files']:,}", short(row["bytes"]) + "B", *counts)
-    console.print(table)
-    table = _table("What would be done", "stage", "time", "disk", " ")
-    for row in estimate["stages"]:
-        seconds = clock(row["seconds"])
-        table.add_row(row["stage"], f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])
-    console.print(table)
-    console.print(Text(estimate["note"]))

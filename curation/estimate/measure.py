@@ -76,6 +76,7 @@ def measured_rates(
         name="here",
         gpu=_gpus() > 0,
         spread=SPREAD,
+        gpu_spread=SPREAD,
         starts=measured_starts(load, kind == "neural"),
         described_bytes=described,
         encoded_documents=encoded,

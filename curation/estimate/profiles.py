@@ -119,7 +119,8 @@ def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -
     return Rates(
         name=name,
         gpu=peak is not None,
-        spread=SPREAD if peak is None else GPU_SPREAD,
+        spread=SPREAD,
+        gpu_spread=GPU_SPREAD,
         starts=STARTS,
         scanned_bytes=0.8e9,
         described_bytes=60e6,

@@ -41,7 +41,8 @@ class Rates:
     Attributes:
         name: of the hardware.
         gpu: whether encoder and K-Means run on GPUs.
-        spread: what the true time of the work may be, as multiples of the estimated: at best, at worst.
+        spread, gpu_spread: what the true time of the work may be, as multiples of the estimated, at best and at worst;
+            of stages on CPUs and on GPUs.
         starts: of processes.
         scanned_bytes: of input files, to count their rows.
         described_bytes: of text: read, hashed, judged, written down.
@@ -63,6 +64,7 @@ class Rates:
     name: str
     gpu: bool
     spread: tuple[float, float]
+    gpu_spread: tuple[float, float]
     starts: Starts
     scanned_bytes: float
     described_bytes: float

@@ -29,7 +29,7 @@ ITERATIONS = 30
 #: What the true fixed time may be, as multiples of the estimated: at best, at worst.
 FIXED_SPREAD = (0.6, 1.6)
 #: Seconds of a stage that starts no process, and those that each split costs the driver in a stage that maps over them.
-TURN, SPLIT = 0.02, 0.004
+TURN, SPLIT = 0.02, 0.001
 #: Process starts, one after the other, that Ray Data takes to bring up a pool of actors, besides the actor's own.
 POOL_STARTS = 1.5
 #: Seconds of one K-Means iteration beyond its arithmetic, and bytes a second of sums that the driver adds up.
@@ -187,7 +187,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _shards(work, rates, over_splits, splits),
         StageTime("report", TURN, note="figures"),
     ]
-    return [replace(time, spread=rates.spread) for time in times]
+    return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
 
 
 def _sources(work: Work, rates: Rates, cpus: float) -> StageTime:

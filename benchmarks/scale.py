@@ -13,7 +13,8 @@ import argparse
 
 from curation.estimate.cluster import Cluster
 from curation.estimate.profiles import PEAKS, Network, Reading, profile_rates
-from curation.estimate.stages import Work, stage_times
+from curation.estimate.stages import stage_times
+from curation.estimate.work import Work
 from curation.progress import clock
 
 ENCODERS = {"bert-base": Network(12, 768, 3072), "minilm": Network(6, 384, 1536)}

@@ -13,7 +13,8 @@ from curation.estimate.corpus import Corpus, Domain, corpus_of
 from curation.estimate.measure import measured_rates, rates_with_clusters
 from curation.estimate.profiles import CHARACTERS, Network, Reading, network_of, profile_rates
 from curation.estimate.rates import Rates
-from curation.estimate.stages import ITERATIONS, StageTime, Work, stage_times
+from curation.estimate.stages import ITERATIONS, stage_times
+from curation.estimate.work import StageTime, Work
 from curation.stages.phases import phases_of
 
 #: What a node has where the job file does not say.

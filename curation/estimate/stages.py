@@ -1,33 +1,33 @@
-"""The model: what each stage of a job takes on a cluster. Pure arithmetic.
+"""The model: what each stage of a job takes on a cluster. Pure arithmetic on `Work`, `Rates` and `Cluster`.
 
-The time of a stage is the sum of three: `fixed`, which a job of one document has too (processes start and import);
-`serial`, which grows with the corpus and is one process's; and `work`, which the slots share. What a slot does in a
-second is in `Rates`. Work is assumed to divide evenly over slots, up to the number of pieces that it comes in, and
-storage to keep up; both are optimistic, and the ranges are wide for it.
+The time of a stage is the sum of a fixed, a serial and a shared part (`StageTime`). Which stages start processes
+follows from how Ray keeps them: idle ones beyond one a CPU end after a second, and the board and Ray Data's own count
+too. So a task right after others finds a process that has imported everything, and one that comes after longer work of
+the driver or of actors waits for a new one.
 
-One iteration of K-Means and its own fixed costs are counted; how many iterations a corpus takes is not known before:
+Work is assumed to divide evenly over slots, up to the number of pieces that it comes in, and storage to keep up; both
+are optimistic, and the ranges are wide for it. How many iterations of K-Means a corpus takes is not known before:
 ITERATIONS is what text takes as a rule at the default tolerance.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from curation.clustering.stability import ITERATIONS as STABILITY_ITERATIONS
 from curation.clustering.stability import ROWS as STABILITY_ROWS
 from curation.clustering.stability import ROWS_A_CLUSTER
 from curation.estimate.cluster import Cluster
 from curation.estimate.rates import Rates
+from curation.estimate.work import StageTime, Work
 from curation.stages.centroids import INIT_ROWS, INIT_ROWS_A_CLUSTER
-from curation.stages.documents import EXCERPT_CHARACTERS, EXCERPTS
+from curation.stages.documents import EXCERPT_CHARACTERS
 from curation.stages.duplicates import BUCKET_DOCUMENTS
 from curation.stages.shards import GROUP_BYTES
 
 #: Iterations of a fit.
 ITERATIONS = 30
-#: What the true fixed time may be, as multiples of the estimated: at best, at worst.
-FIXED_SPREAD = (0.6, 1.6)
 #: Seconds of a stage that starts no process, and those that each split costs the driver in a stage that maps over them.
 TURN, SPLIT = 0.02, 0.001
 #: Process starts, one after the other, that Ray Data takes to bring up a pool of actors, besides the actor's own.
@@ -42,94 +42,6 @@ GPU_START = 8.0
 ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a job has to do.
-
-    Attributes:
-        files, bytes: of the sources, as they are stored.
-        documents, text_bytes: in them, unpacked.
-        splits: pieces that the per-document stages come in.
-        encoder: `sentence-transformers`, `lexical` or `given`.
-        dimensions: of a vector.
-        clusters, fit_rows, iterations, restarts: of K-Means.
-        drawn_bytes: text of all draws.
-        phases: of the plan.
-        weighs_texts: whether domain weights are computed from the texts.
-        excerpts: texts whose beginning is kept.
-        tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
-    """
-
-    files: int
-    bytes: float
-    documents: float
-    text_bytes: float
-    splits: float
-    encoder: str
-    dimensions: int
-    clusters: int
-    fit_rows: float
-    iterations: int
-    restarts: int
-    drawn_bytes: float
-    phases: int = 1
-    weighs_texts: bool = False
-    tasks: float = math.inf
-    actors: float = math.inf
-
-    @property
-    def excerpts(self) -> float:
-        """Texts whose beginning is kept."""
-        return min(self.documents, EXCERPTS)
-
-
-@dataclass(frozen=True)
-class StageTime:
-    """What a stage takes.
-
-    Attributes:
-        stage: its name.
-        fixed: seconds that do not depend on the corpus.
-        serial: seconds of one process, however many machines there are.
-        work: seconds of one slot.
-        slots: that share the work.
-        gpus: of the cluster, while the stage holds them; 0 where it runs on CPUs.
-        disk: bytes that stay in the run directory.
-        spread: of the work, see `Rates`.
-        note: what it is made of, for people.
-    """
-
-    stage: str
-    fixed: float
-    serial: float = 0.0
-    work: float = 0.0
-    slots: float = 1.0
-    gpus: int = 0
-    disk: float = 0.0
-    spread: tuple[float, float] = (1.0, 1.0)
-    note: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """The time that is expected."""
-        return self.fixed + self.serial + self.work / self.slots
-
-    @property
-    def low(self) -> float:
-        """The time if all goes well."""
-        return self.fixed * FIXED_SPREAD[0] + (self.serial + self.work / self.slots) * self.spread[0]
-
-    @property
-    def high(self) -> float:
-        """The time if much goes badly."""
-        return self.fixed * FIXED_SPREAD[1] + (self.serial + self.work / self.slots) * self.spread[1]
-
-    @property
-    def gpu_hours(self) -> float:
-        """GPUs that are held, times hours."""
-        return self.gpus * self.seconds / 3600
-
-
 def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
     """The time of each stage, in the order of the pipeline.
 
@@ -140,8 +52,9 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
     """
     cpus = min(cluster.cpu_slots, work.tasks)
     over_splits = min(cpus, max(1.0, work.splits))
-    buckets = min(cpus, 1 + work.documents // BUCKET_DOCUMENTS)
-    starts, splits, hashing = rates.starts, SPLIT * work.splits, work.documents / rates.hashed_documents
+    buckets = min(cpus, buckets_of(work.documents))
+    starts, splits = rates.starts, SPLIT * work.splits
+    hashing = work.documents / rates.hashed_documents * (1 + buckets_of(work.documents)) / 2
     task = starts.process + starts.code
     times = [
         _sources(work, rates, cpus),
@@ -161,7 +74,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _centroids(work, rates, cluster),
         StageTime(
             "assignments",
-            starts.torch,
+            task + starts.torch,
             splits,
             work.documents / rates.assigned_documents,
             over_splits,
@@ -179,7 +92,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _profiles(work, rates, over_splits),
         StageTime(
             "plan",
-            task + starts.planning + (SOLVE if work.weighs_texts else 0.0),
+            starts.planning + (SOLVE if work.weighs_texts else 0.0),
             splits + work.phases * work.documents / rates.planned_documents,
             disk=12 * work.documents,
             note="one process",
@@ -188,6 +101,11 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         StageTime("report", TURN, note="figures"),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
+
+
+def buckets_of(documents: float) -> float:
+    """Buckets of hashes. The task of each reads the hashes of all documents, half the work, and sorts its own."""
+    return 1 + documents // BUCKET_DOCUMENTS
 
 
 def _sources(work: Work, rates: Rates, cpus: float) -> StageTime:
@@ -287,4 +205,5 @@ def _shards(work: Work, rates: Rates, over_splits: float, splits: float) -> Stag
     writing = work.drawn_bytes / rates.written_bytes
     slots = 2 / (1 / over_splits + 1 / groups)
     note = f"and {LZ4_SHARE * work.drawn_bytes / 1e9:,.3g} GB while it runs"
-    return StageTime("shards", rates.starts.code, splits, writing, slots, disk=ZSTD_SHARE * work.drawn_bytes, note=note)
+    fixed, disk = rates.starts.process + rates.starts.code, ZSTD_SHARE * work.drawn_bytes
+    return StageTime("shards", fixed, splits, writing, slots, disk=disk, note=note)

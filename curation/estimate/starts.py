@@ -23,8 +23,8 @@ STEPS = {
     "planning": ("curation.stages.plan",),
     "torch": ("torch",),
     "data": ("ray.data",),
-    "models": ("sentence_transformers",),
     "metrics": ("sklearn.metrics",),
+    "models": ("sentence_transformers",),  # which imports those of `metrics` too
 }
 #: Seconds that a new process takes to join Ray once it has imported it.
 JOINING = 0.3
@@ -62,4 +62,5 @@ def measured_starts(load: float, neural: bool) -> Starts:
     said = json.loads(done.stdout.splitlines()[-1])
     process = max(0.0, said["begun"] - begun) + said["ray"] + JOINING
     named = {name: float(said.get(name, 0.0)) for name in ("code", "planning", "torch", "data", "models", "metrics")}
+    named["models"] += named["metrics"] * neural
     return Starts(process=process, load=load, **named)

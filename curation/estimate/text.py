@@ -11,7 +11,7 @@ from rich.text import Text
 
 from curation.estimate.cluster import Cluster, total_cost
 from curation.estimate.plan import Estimate
-from curation.estimate.stages import StageTime
+from curation.estimate.work import StageTime
 from curation.progress import clock, short
 
 #: Clusters that are named for a deadline.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from curation.estimate.cluster import Cluster
 from curation.estimate.profiles import NAMES, Network, Reading, profile_rates
-from curation.estimate.stages import Work, stage_times
+from curation.estimate.stages import stage_times
+from curation.estimate.work import Work
 from curation.pipeline import STAGES
 
 WORK = Work(
@@ -83,7 +84,10 @@ def test_twice_the_corpus_is_twice_the_work_and_the_same_start(rates, encoder):
     for once, twice in zip(stage_times(work, rates, on()), stage_times(double, rates, on()), strict=True):
         assert twice.fixed == once.fixed
         # The pieces that work comes in are up to twice as many too, so more slots can share it.
-        assert twice.work == pytest.approx(2 * once.work)
+        if once.stage in {"duplicates", "repeats"}:  # each bucket's task reads all hashes
+            assert twice.work > 2 * once.work
+        else:
+            assert twice.work == pytest.approx(2 * once.work)
         assert once.serial <= twice.serial <= 2 * once.serial * (1 + 1e-9)
         if once.stage not in {"centroids", "encoder"}:
             assert twice.disk == pytest.approx(2 * once.disk, rel=0.3)

@@ -8,6 +8,7 @@ tables of a whole run: the sorting of hashes, the sums of clusters, and the plan
 from __future__ import annotations
 
 import io
+import math
 import os
 import time
 from collections.abc import Callable
@@ -62,12 +63,11 @@ def measured_rates(
     described = size / (_seconds(lambda: _described(job, some)) + size / read_bytes)
     written = size / (_seconds(lambda: _written(some)) + size / read_bytes)
     kind = "given" if job.given_vectors else "lexical" if job.embedding.model == "lexical" else "neural"
-    device = "cpu"
-    encoded, dimensions, load, fit = 1e12, 0, 0.0, 0.0
+    encoded, dimensions, load, fit = math.inf, 0, 0.0, 0.0
     if kind == "lexical":
         encoded, dimensions, fit = _lexical(job, texts, documents)
     elif kind == "neural":
-        device, encoded, dimensions, load = _neural(job, texts(ENCODED))
+        encoded, dimensions, load = _neural(job, texts(ENCODED))
     excerpts = [text[:EXCERPT_CHARACTERS] for text in some]
     profiled = len(some) / _seconds(lambda: _profiled(excerpts[:ENCODED])) if "auto" in job.strategies else 1.0
     known = profile_rates("cpu", Reading(None, 1, 1, size / max(1, len(some))), 1, 1)
@@ -80,7 +80,7 @@ def measured_rates(
         starts=measured_starts(load, kind == "neural"),
         described_bytes=described,
         encoded_documents=encoded,
-        tokenised_documents=1e12 if device == "cpu" else known.tokenised_documents,
+        tokenised_documents=math.inf,  # the encoder tokenises
         read_bytes=read_bytes,
         worded_texts=max(1, len(some)) / _seconds(lambda: _worded(excerpts)),
         profiled_texts=profiled,
@@ -171,8 +171,8 @@ def _lexical(job: Job, texts: Callable[[int], list[str]], documents: float) -> t
     return len(some) / _seconds(lambda: _encoded(model, some)), model.dimensions, seconds
 
 
-def _neural(job: Job, texts: list[str]) -> tuple[str, float, int, float]:
-    """Device, documents a second of a slot of it, dimensions, and seconds to load the encoder."""
+def _neural(job: Job, texts: list[str]) -> tuple[float, int, float]:
+    """Documents a second of a CPU slot or a GPU, dimensions, and seconds to load the encoder."""
     import sentence_transformers  # noqa: F401  (so that loading the encoder does not count its import)
 
     from curation.embedding.create import create_encoder
@@ -185,7 +185,7 @@ def _neural(job: Job, texts: list[str]) -> tuple[str, float, int, float]:
     encoder.encode(texts[:FIRST])
     load = time.perf_counter() - begun
     slots = threads if device == "cpu" else 1
-    return device, len(texts) / _seconds(lambda: _encoded(encoder, texts)) / slots, encoder.dimensions, load
+    return len(texts) / _seconds(lambda: _encoded(encoder, texts)) / slots, encoder.dimensions, load
 
 
 def _encoded(encoder: Any, texts: list[str]) -> pa.Table:

@@ -1,7 +1,7 @@
 """Sample: the beginning of an input file, for figures of the whole that need not be exact.
 
-Of Parquet the first row groups, of JSONL the first lines, each about SAMPLE_BYTES. A compressed file is unpacked as far
-as its first block goes, and which share of the file that is follows from how well the block packs.
+Of Parquet the first row groups, of JSONL the first lines, each about SAMPLE_BYTES. Of a compressed file the
+first block is unpacked, and which share of the file that is follows from how well it packs.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ def read_sample(source: Source, file: InputFile, numbers: tuple[str, ...] = (), 
     except DamagedStream:
         block = b""
     packed = len(gzip.compress(block)) if file.format.endswith("gz") else pa.Codec("zstd").compress(block).size
+    share = min(1.0, packed / max(1, file.bytes)) * min(1.0, SAMPLE_BYTES / max(1, len(block)))
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder, "sample.jsonl")
         plain.write_bytes(block[: block.rfind(b"\n") + 1] or block)
         info = plain.stat()
         etag = f"{info.st_size}-{info.st_mtime_ns}"
-        sample = _read_lines(source, replace(file, path=str(plain), format="jsonl", bytes=info.st_size, etag=etag), 1.0)
-    return replace(sample, share=min(1.0, packed / max(1, file.bytes)))
+        unpacked = replace(file, path=str(plain), format="jsonl", bytes=info.st_size, etag=etag)
+        return _read_lines(source, unpacked, share)
 
 
 def _read_lines(source: Source, file: InputFile, share: float) -> Sample:

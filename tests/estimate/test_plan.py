@@ -8,7 +8,7 @@ import pytest
 
 from curation.cli import main
 from curation.errors import JobError, RunError
-from curation.estimate import measure, starts
+from curation.estimate import measure, plan, starts
 from curation.estimate.corpus import corpus_of
 from curation.estimate.plan import estimate
 from curation.estimate.profiles import Network, network_of
@@ -30,13 +30,23 @@ def path(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def planned(path):
+def corpus(path):
+    return corpus_of(load_job(path))
+
+
+@pytest.fixture
+def read_once(corpus, monkeypatch):
+    """Reading takes a process of its own: the second that it takes is spent once."""
+    monkeypatch.setattr(plan, "corpus_of", lambda job: corpus)
+
+
+@pytest.fixture
+def planned(path, read_once):
     """On a GPU node and a CPU node, with a deadline that they meet."""
     return estimate(load_job(path, NODES), "a100", None, 3600.0)
 
 
-def test_sizes_are_those_of_the_corpus(path):
-    corpus = corpus_of(load_job(path))
+def test_sizes_are_those_of_the_corpus(corpus):
     by_name = {domain.name: domain for domain in corpus.domains}
     assert (by_name["web"].documents, by_name["web"].exact) == (400, True)
     assert by_name["news"].documents == pytest.approx(90, rel=0.05)
@@ -47,8 +57,7 @@ def test_sizes_are_those_of_the_corpus(path):
     assert corpus.splits(20_000) > 6
 
 
-def test_texts_are_taken_in_proportion_to_the_domains(path):
-    corpus = corpus_of(load_job(path))
+def test_texts_are_taken_in_proportion_to_the_domains(corpus):
     some = corpus.texts(100)
     assert len(some) == pytest.approx(100, abs=3)
     web = set(corpus.domains[0].texts)
@@ -64,7 +73,7 @@ def test_nodes_are_those_of_the_job_file(planned):
     assert [one for one, _ in planned.options] == [cluster]
 
 
-def test_machines_that_do_not_fit_the_hardware_are_refused(path):
+def test_machines_that_do_not_fit_the_hardware_are_refused(path, read_once):
     loaded = load_job(path)
     with pytest.raises(JobError, match="no GPU"):
         estimate(loaded, "cpu", (1, 1))
@@ -73,7 +82,7 @@ def test_machines_that_do_not_fit_the_hardware_are_refused(path):
     assert estimate(loaded, "h100", (0, 1)).cluster.cpu_nodes == 0
 
 
-def test_what_is_printed(path, capsys):
+def test_what_is_printed(path, capsys, read_once):
     command = ["plan", path, "--hardware", "a100", "--nodes", "2+1", "--deadline", "1h"]
     assert main([*command, *(part for one in NODES for part in ("--set", one))]) == 0
     printed = capsys.readouterr().out
@@ -109,7 +118,7 @@ def test_a_wrong_price_is_told(path, wrong):
         load_job(path, [wrong])
 
 
-def test_measured_rates_are_positive_and_of_the_job_s_encoder(path, monkeypatch):
+def test_measured_rates_are_positive_and_of_the_job_s_encoder(path, monkeypatch, read_once):
     monkeypatch.setattr(measure, "measured_starts", lambda load, neural: QUICK)
     found = estimate(load_job(path, ["quality.scorer=heuristics", "blending.weights=auto"]))
     seconds = {time.stage: time.seconds for time in found.times}

@@ -21,6 +21,7 @@ from rich.console import Console
 from curation import __version__
 from curation.config import Job
 from curation.errors import CurationError, JobError
+from curation.estimate.options import add_options
 from curation.termination import terminate
 
 INTERRUPTED = 130
@@ -69,8 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = _command(commands, "run", run_command, "do the job; go on where it stopped; do nothing if it is done")
     _job_arguments(run)
-    plan = _command(commands, "plan", plan_command, "what would be done: documents, tokens, time and disk by stage")
+    plan = _command(
+        commands, "plan", plan_command, "what would be done: documents, tokens, time, disk and cost by stage"
+    )
     _job_arguments(plan)
+    add_options(plan)
     text = "instead, what each combination of these values would give; needs a run that has its clusters"
     plan.add_argument("--sweep", action="append", metavar="KEY=A,B,C", help=text)
     show = _command(commands, "show", show_command, "what went in and what came out; of a run at work, how far it is")
@@ -131,13 +135,14 @@ def run_and_show(job: Job) -> int:
 
 def plan_command(options: argparse.Namespace) -> int:
     """`curation plan`."""
+    from curation.estimate.plan import estimate
+    from curation.estimate.text import print_estimate
     from curation.job_file import load_job
-    from curation.report.text import print_estimate
-    from curation.stages.estimate import estimate
 
     if options.sweep:
         return _sweep(options)
-    print_estimate(estimate(load_job(options.job, options.set)), Console(highlight=False))
+    found = estimate(load_job(options.job, options.set), options.hardware, options.nodes, options.deadline)
+    print_estimate(found, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
     return 0
 
 

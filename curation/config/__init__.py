@@ -1,6 +1,7 @@
 """The job file's keys: type, unit, default and meaning of each, and what they must be to each other."""
 
 from curation.config.clustering import Clustering
+from curation.config.cost import Cost, CpuNode, GpuNode
 from curation.config.embedding import Embedding
 from curation.config.job import Job, Output, Rows, Source, Tokens
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
@@ -10,9 +11,12 @@ __all__ = [
     "Blending",
     "Budget",
     "Clustering",
+    "Cost",
+    "CpuNode",
     "Curve",
     "Embedding",
     "Exclusion",
+    "GpuNode",
     "Job",
     "Output",
     "Phase",

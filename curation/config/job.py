@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from curation.config.clustering import Clustering
+from curation.config.cost import Cost
 from curation.config.embedding import Embedding
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.resources import Resources
@@ -121,6 +122,8 @@ class Job(Section):
     """What the shards look like."""
     resources: Resources = Resources()
     """How much of the machine or cluster is used."""
+    cost: Cost | None = None
+    """What machines cost, for `curation plan`. None: it plans without prices."""
 
     @model_validator(mode="before")
     @classmethod

@@ -199,19 +199,3 @@ def _groups(rows: list[dict[str, Any]]) -> Table:
         counts = (f"{row['clusters']:,}", f"{row['documents']:,}")
         table.add_row(str(row["group"]), *counts, *shares, Text(", ".join(row["terms"][:8])))
     return table
-
-
-def print_estimate(estimate: dict[str, Any], console: Console) -> None:
-    """Prints what a run would do."""
-    table = new_table("What the sources hold", "domain", "files", "bytes", "documents", "tokens")
-    for row in estimate["domains"]:
-        about = "" if row["exact"] else "~"
-        counts = (f"{about}{short(row['documents'])}", f"~{short(row['tokens'])}")
-        table.add_row(Text(row["domain"]), f"{row['files']:,}", short(row["bytes"]) + "B", *counts)
-    console.print(table)
-    table = new_table("What would be done", "stage", "time", "disk", " ")
-    for row in estimate["stages"]:
-        seconds = clock(row["seconds"])
-        table.add_row(row["stage"], f"~{seconds}", f"~{short(row['bytes'])}B", row["note"])
-    console.print(table)
-    console.print(Text(estimate["note"]))

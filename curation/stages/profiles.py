@@ -21,10 +21,10 @@ from curation.errors import CurationError, InputError
 from curation.sampling.auto_weights import FeatureTable
 from curation.sources.apart import read_apart
 from curation.sources.find import InputFile, find_files
+from curation.sources.sample import read_sample
 from curation.stages.context import Result, Run, Stage
 from curation.stages.documents import EXCERPT_CHARACTERS
 from curation.stages.duplicates import dropped_documents
-from curation.stages.estimate import read_sample
 from curation.stages.phases import Profiles
 from curation.stages.splits import load_files, load_splits, part_name
 from curation.stages.workers import map_items

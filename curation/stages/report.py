@@ -43,7 +43,7 @@ FITTED = (
 
 def settings(job: Job) -> dict[str, Any]:
     """What the summary depends on besides the tables."""
-    return job.model_dump(mode="json", exclude={"resources", "run_dir"})
+    return job.model_dump(mode="json", exclude={"resources", "run_dir", "cost"})
 
 
 def work(run: Run) -> Result:

@@ -1,0 +1,209 @@
+"""The model: what each stage of a job takes on a cluster. Pure arithmetic on `Work`, `Rates` and `Cluster`.
+
+The time of a stage is the sum of a fixed, a serial and a shared part (`StageTime`). Which stages start processes
+follows from how Ray keeps them: idle ones beyond one a CPU end after a second, and the board and Ray Data's own count
+too. So a task right after others finds a process that has imported everything, and one that comes after longer work of
+the driver or of actors waits for a new one.
+
+Work is assumed to divide evenly over slots, up to the number of pieces that it comes in, and storage to keep up; both
+are optimistic, and the ranges are wide for it. How many iterations of K-Means a corpus takes is not known before:
+ITERATIONS is what text takes as a rule at the default tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from curation.clustering.stability import ITERATIONS as STABILITY_ITERATIONS
+from curation.clustering.stability import ROWS as STABILITY_ROWS
+from curation.clustering.stability import ROWS_A_CLUSTER
+from curation.estimate.cluster import Cluster
+from curation.estimate.rates import Rates
+from curation.estimate.work import StageTime, Work
+from curation.stages.centroids import INIT_ROWS, INIT_ROWS_A_CLUSTER
+from curation.stages.documents import EXCERPT_CHARACTERS
+from curation.stages.duplicates import BUCKET_DOCUMENTS
+from curation.stages.shards import GROUP_BYTES
+
+#: Iterations of a fit.
+ITERATIONS = 30
+#: Seconds of a stage that starts no process, and those that each split costs the driver in a stage that maps over them.
+TURN, SPLIT = 0.02, 0.001
+#: Process starts, one after the other, that Ray Data takes to bring up a pool of actors, besides the actor's own.
+POOL_STARTS = 1.5
+#: Seconds of one K-Means iteration beyond its arithmetic, and bytes a second of sums that the driver adds up.
+ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
+#: Seconds to solve for domain weights from the texts, the solver's imports included.
+SOLVE = 4.0
+#: Seconds until a GPU can compute, the measurement of its batches included.
+GPU_START = 8.0
+#: zstd and lz4 sizes of text, as a share of its bytes.
+ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
+
+
+def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
+    """The time of each stage, in the order of the pipeline.
+
+    Args:
+        work: what is to be done.
+        rates: of the hardware that the cluster is made of.
+        cluster: the machines.
+    """
+    cpus = min(cluster.cpu_slots, work.tasks)
+    over_splits = min(cpus, max(1.0, work.splits))
+    buckets = min(cpus, buckets_of(work.documents))
+    starts, splits = rates.starts, SPLIT * work.splits
+    hashing = work.documents / rates.hashed_documents * (1 + buckets_of(work.documents)) / 2
+    task = starts.process + starts.code
+    times = [
+        _sources(work, rates, cpus),
+        StageTime(
+            "documents",
+            starts.code,
+            splits,
+            work.text_bytes / rates.described_bytes,
+            over_splits,
+            disk=60 * work.documents + ZSTD_SHARE * min(work.text_bytes, work.excerpts * EXCERPT_CHARACTERS),
+            note="tokens, hashes",
+        ),
+        StageTime("duplicates", TURN, work=hashing, slots=buckets, note="exact copies"),
+        _encoder(work, rates),
+        _embeddings(work, rates, cluster, splits),
+        StageTime("repeats", task, work=hashing, slots=buckets, note="equal vectors"),
+        _centroids(work, rates, cluster),
+        StageTime(
+            "assignments",
+            task + starts.torch,
+            splits,
+            work.documents / rates.assigned_documents,
+            over_splits,
+            disk=16 * work.documents,
+            note="all documents, on CPUs",
+        ),
+        StageTime(
+            "clusters",
+            TURN,
+            work.excerpts / rates.worded_texts,
+            work.documents / rates.summarised_documents,
+            over_splits,
+            note="sums; terms are one task",
+        ),
+        _profiles(work, rates, over_splits),
+        StageTime(
+            "plan",
+            starts.planning + (SOLVE if work.weighs_texts else 0.0),
+            splits + work.phases * work.documents / rates.planned_documents,
+            disk=12 * work.documents,
+            note="one process",
+        ),
+        _shards(work, rates, over_splits, splits),
+        StageTime("report", TURN, note="figures"),
+    ]
+    return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
+
+
+def buckets_of(documents: float) -> float:
+    """Buckets of hashes. The task of each reads the hashes of all documents, half the work, and sorts its own."""
+    return 1 + documents // BUCKET_DOCUMENTS
+
+
+def _sources(work: Work, rates: Rates, cpus: float) -> StageTime:
+    """Files are listed by the driver; the first task looks for the model, the others count rows."""
+    starts = rates.starts
+    model = starts.torch if work.encoder == "sentence-transformers" else 0.0
+    scanning = work.bytes / rates.scanned_bytes
+    fixed = starts.process + starts.code + model
+    return StageTime("sources", fixed, work=scanning, slots=min(cpus, max(1, work.files)), note="rows counted")
+
+
+def _encoder(work: Work, rates: Rates) -> StageTime:
+    if work.encoder == "lexical":
+        return StageTime("encoder", rates.starts.code, serial=rates.fit, note="fitted, one process")
+    return StageTime("encoder", 5 * TURN, note="the model is looked up")
+
+
+def _embeddings(work: Work, rates: Rates, cluster: Cluster, splits: float) -> StageTime:
+    starts, disk = rates.starts, (2 * work.dimensions + 20) * work.documents
+    if work.encoder == "given":
+        slots = min(cluster.cpu_slots, work.tasks, max(1.0, work.splits))
+        return StageTime("embeddings", TURN, splits, work.bytes / rates.read_bytes, slots, disk=disk, note="copied")
+    fixed = starts.data + POOL_STARTS * starts.process + starts.process + starts.code + starts.load
+    reading = work.text_bytes / rates.read_bytes
+    neural = work.encoder == "sentence-transformers"
+    if neural:
+        fixed += starts.torch + starts.models
+    if not (neural and rates.gpu):
+        most = min(work.actors * (8 if neural else 1), max(1.0, work.splits) * (8 if neural else 1))
+        encoding = work.documents / rates.encoded_documents
+        slots, note = min(cluster.cpu_slots, most), f"{work.dimensions} dimensions, on CPUs"
+        return StageTime("embeddings", fixed, splits, encoding + reading, slots, disk=disk, note=note)
+    gpus = min(cluster.all_gpus, work.actors, max(1.0, work.splits))
+    encoding = work.documents / rates.encoded_documents / gpus
+    feeding = (work.documents / rates.tokenised_documents + reading) / max(1, cluster.gpu_node_slots)
+    note = f"{work.dimensions} dimensions, paced by the {'GPUs' if encoding >= feeding else 'tokenizer'}"
+    return StageTime(
+        "embeddings",
+        fixed + GPU_START,
+        splits,
+        max(encoding, feeding) * gpus,
+        gpus,
+        gpus=cluster.all_gpus,
+        disk=disk,
+        note=note,
+    )
+
+
+def _centroids(work: Work, rates: Rates, cluster: Cluster) -> StageTime:
+    """First centroids and the figure for stability are the driver's; the iterations are the actors'."""
+    starts = rates.starts
+    pieces = max(1.0, work.splits)
+    slots = min(cluster.all_gpus, pieces) if rates.gpu else min(cluster.cpu_slots, 16, pieces)
+    fixed = starts.process + starts.code + starts.torch + starts.metrics + (GPU_START if rates.gpu else 0.0)
+    rounds = work.iterations * work.restarts
+    sums = 12.0 * work.clusters * work.dimensions / ADDED_BYTES  # of one actor: the others' arrive meanwhile
+    serial = rounds * (ROUND_TRIP + sums) + seeding(work, rates)
+    loading = 2 * work.dimensions * work.fit_rows / rates.read_bytes
+    stepping = rounds * work.fit_rows / rates.stepped_rows
+    return StageTime(
+        "centroids",
+        fixed,
+        serial,
+        stepping + loading,
+        slots,
+        gpus=cluster.all_gpus if rates.gpu else 0,
+        disk=4.0 * work.clusters * work.dimensions,
+        note=f"{work.clusters:,} clusters, about {rounds} iterations",
+    )
+
+
+def seeding(work: Work, rates: Rates) -> float:
+    """Seconds of the driver for k-means++ of each restart, and for the two small fits that tell the stability."""
+    rows = min(work.fit_rows, max(INIT_ROWS, INIT_ROWS_A_CLUSTER * work.clusters))
+    looked_at = work.restarts * rows * candidates(min(work.clusters, rows))
+    few = min(rows, STABILITY_ROWS[1], max(STABILITY_ROWS[0], rows / 5))
+    clusters = min(work.clusters, few / ROWS_A_CLUSTER)
+    looked_at += 2 * few * (candidates(clusters) + STABILITY_ITERATIONS * clusters)
+    return looked_at / rates.seeded
+
+
+def candidates(clusters: float) -> float:
+    """Vectors whose distance to all rows greedy k-means++ looks at for so many centroids."""
+    return clusters * (2 + math.log(max(1.0, clusters)))
+
+
+def _profiles(work: Work, rates: Rates, slots: float) -> StageTime:
+    if not work.weighs_texts:
+        return StageTime("profiles", TURN / 4, note="not asked for")
+    measuring = work.excerpts / rates.profiled_texts
+    return StageTime("profiles", TURN, work=measuring, slots=slots, note="features of texts")
+
+
+def _shards(work: Work, rates: Rates, over_splits: float, splits: float) -> StageTime:
+    """Half of the work is spread over splits, the other over groups of shards."""
+    groups = min(over_splits, 1 + work.drawn_bytes // GROUP_BYTES)
+    writing = work.drawn_bytes / rates.written_bytes
+    slots = 2 / (1 / over_splits + 1 / groups)
+    note = f"and {LZ4_SHARE * work.drawn_bytes / 1e9:,.3g} GB while it runs"
+    fixed, disk = rates.starts.process + rates.starts.code, ZSTD_SHARE * work.drawn_bytes
+    return StageTime("shards", fixed, splits, writing, slots, disk=disk, note=note)

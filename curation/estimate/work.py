@@ -1,0 +1,99 @@
+"""What a job has to do, and what a stage of it takes: the two ends of the model in `stages`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from curation.stages.documents import EXCERPTS
+
+#: What the true fixed time may be, as multiples of the estimated: at best, at worst.
+FIXED_SPREAD = (0.6, 1.6)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job has to do.
+
+    Attributes:
+        files, bytes: of the sources, as they are stored.
+        documents, text_bytes: in them, unpacked.
+        splits: pieces that the per-document stages come in.
+        encoder: `sentence-transformers`, `lexical` or `given`.
+        dimensions: of a vector.
+        clusters, fit_rows, iterations, restarts: of K-Means.
+        drawn_bytes: text of all draws.
+        phases: of the plan.
+        weighs_texts: whether domain weights are computed from the texts.
+        excerpts: texts whose beginning is kept.
+        tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
+    """
+
+    files: int
+    bytes: float
+    documents: float
+    text_bytes: float
+    splits: float
+    encoder: str
+    dimensions: int
+    clusters: int
+    fit_rows: float
+    iterations: int
+    restarts: int
+    drawn_bytes: float
+    phases: int = 1
+    weighs_texts: bool = False
+    tasks: float = math.inf
+    actors: float = math.inf
+
+    @property
+    def excerpts(self) -> float:
+        """Texts whose beginning is kept."""
+        return min(self.documents, EXCERPTS)
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """What a stage takes.
+
+    Attributes:
+        stage: its name.
+        fixed: seconds that do not depend on the corpus.
+        serial: seconds of one process, however many machines there are.
+        work: seconds of one slot.
+        slots: that share the work.
+        gpus: of the cluster, while the stage holds them; 0 where it runs on CPUs.
+        disk: bytes that stay in the run directory.
+        spread: of the work, see `Rates`.
+        note: what it is made of, for people.
+    """
+
+    stage: str
+    fixed: float
+    serial: float = 0.0
+    work: float = 0.0
+    slots: float = 1.0
+    gpus: int = 0
+    disk: float = 0.0
+    spread: tuple[float, float] = (1.0, 1.0)
+    note: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """The time that is expected."""
+        return self.fixed + self.serial + self.work / self.slots
+
+    @property
+    def low(self) -> float:
+        """The time if all goes well."""
+        return self.fixed * FIXED_SPREAD[0] + (self.serial + self.work / self.slots) * self.spread[0]
+
+    @property
+    def high(self) -> float:
+        """The time if much goes badly."""
+        return self.fixed * FIXED_SPREAD[1] + (self.serial + self.work / self.slots) * self.spread[1]
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPUs that are held, times hours."""
+        return self.gpus * self.seconds / 3600

@@ -30,11 +30,11 @@ from curation.stages import (
     encoder,
     plan,
     profiles,
+    ray_cluster,
     repeats,
     report,
     shards,
     sources,
-    workers,
 )
 from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
@@ -151,7 +151,7 @@ def prepared(run: Run) -> Iterator[Callable[[str], None]]:
     with demand(run) as ask:
 
         def prepare(stage: str) -> None:
-            workers.start(run.job.resources, run.reporter.event)
+            ray_cluster.start(run.job.resources, run.reporter.event)
             ask(stage)
             check_nodes(run, seen)
 

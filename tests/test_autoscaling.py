@@ -41,15 +41,15 @@ ASK = """
 import sys, time
 from curation.config import Job
 from curation.progress import Reporter
-from curation.stages import demand, workers
+from curation.stages import demand, ray_cluster
 from curation.stages.context import Run
 demand.EXPIRY, demand.RENEWAL = 6.0, 2.0
 source = {"domain": "web", "path": "/data/web"}
 job = Job(run_dir="/none", sources=[source], resources={"gpus": 1, "wait_seconds": 100})
-workers.start(job.resources)
+ray_cluster.start(job.resources)
 with demand.demand(Run(job, None, Reporter())) as ask:
     ask("embeddings")
-    assert workers.gpus() == 1
+    assert ray_cluster.gpus() == 1
     ask("repeats")
     print("there", flush=True)
     sys.stdin.readline()

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from curation import tables
 from curation.config import Job
 from curation.sources.rows import Split
-from curation.stages import workers
+from curation.stages import ray_cluster
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.embeddings import load_vectors
-from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
+from curation.stages.mapping import in_tasks, map_splits
+from curation.stages.splits import Receipt, WorkItem, part_name
 from curation.storage.store import Store
 
 
@@ -30,7 +31,7 @@ def settings(job: Job) -> dict[str, Any]:
 
 def work(run: Run) -> Result:
     """The stage."""
-    centroids = workers.share(load_centroids(run.store))
+    centroids = ray_cluster.share(load_centroids(run.store))
     return map_splits(run, "assignments", in_tasks(run, assign, centroids))
 
 

@@ -23,7 +23,7 @@ from curation.clustering.cuml_engine import CumlRank
 from curation.clustering.segments import Advance
 from curation.clustering.torch_engine import StepResult, Worst, merge_worst
 from curation.errors import CurationError, RunError
-from curation.stages import workers
+from curation.stages import ray_cluster, workers
 from curation.stages.board import board, record
 from curation.stages.context import Run
 from curation.stages.cuml_rank import RankActor, even_pieces, rows_to_fit
@@ -100,7 +100,7 @@ class CumlGang:
 
     def advance(self, centroids: NDArray[np.float32], iterations: int) -> Advance:
         """Up to so many of the engine's iterations over all rows."""
-        shared, tolerance = workers.share(centroids), self._run.job.clustering.tolerance
+        shared, tolerance = ray_cluster.share(centroids), self._run.job.clustering.tolerance
         made: Advance = self.ask(
             lambda rank: rank.advance.remote(shared, iterations, tolerance), "segment", iterations
         )[0]
@@ -108,13 +108,13 @@ class CumlGang:
 
     def step(self, centroids: NDArray[np.float32]) -> StepResult:
         """One exact step of all ranks, added up."""
-        shared = workers.share(centroids)
+        shared = ray_cluster.share(centroids)
         answers: Sequence[StepResult] = self.ask(lambda rank: rank.step.remote(shared), "exact iteration")
         return reduce(StepResult.__add__, answers)
 
     def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
         """The rows that fit worst over all ranks."""
-        shared = workers.share(centroids)
+        shared = ray_cluster.share(centroids)
         found: Sequence[Worst] = self.ask(lambda rank: rank.worst.remote(shared, most), "search for the worst rows")
         return merge_worst(found, most)
 

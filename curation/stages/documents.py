@@ -26,16 +26,8 @@ from curation.expression import parse
 from curation.sources.find import InputFile
 from curation.sources.rows import NUMBER, Columns, Rows, Split
 from curation.stages.context import Result, Run, Stage
-from curation.stages.splits import (
-    Receipt,
-    WorkItem,
-    in_tasks,
-    load_files,
-    load_splits,
-    map_splits,
-    part_name,
-    total_documents,
-)
+from curation.stages.mapping import in_tasks, map_splits
+from curation.stages.splits import Receipt, WorkItem, load_files, load_splits, part_name, total_documents
 from curation.storage.store import Store
 from curation.text.heuristics import PARTS, heuristic_quality
 

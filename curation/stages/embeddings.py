@@ -17,8 +17,9 @@ from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import load_spec
 from curation.stages.encoding import embeddings_table
 from curation.stages.given import kept_vectors, read_vectors
+from curation.stages.mapping import in_tasks, map_splits
 from curation.stages.pool import encode_items
-from curation.stages.splits import Receipt, WorkItem, in_tasks, map_splits, part_name
+from curation.stages.splits import Receipt, WorkItem, part_name
 from curation.storage.store import Store
 
 

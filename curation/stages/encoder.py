@@ -24,7 +24,8 @@ from curation.stages.context import Result, Run, Stage
 from curation.stages.demand import gpus_are_to_come
 from curation.stages.duplicates import dropped_documents
 from curation.stages.given import given_dimensions
-from curation.stages.workers import gpus_per_actor, map_items
+from curation.stages.ray_cluster import gpus_per_actor
+from curation.stages.workers import map_items
 from curation.storage.store import Part, Store
 
 SPEC, LEXICAL = "encoder/spec.json", "encoder/lexical.npz"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from curation.clustering.cuml_engine import why_not
 from curation.config import Job
 from curation.errors import JobError
-from curation.stages import workers
+from curation.stages import ray_cluster, workers
 from curation.stages.context import Run
 from curation.stages.demand import gpus_are_to_come
 
@@ -42,7 +42,7 @@ def choose(job: Job) -> Engine:
 
 def why_not_cuml(job: Job) -> str:
     """Why cuML can't be used on this cluster, for this job; "" where it can."""
-    if not workers.gpus():
+    if not ray_cluster.gpus():
         return "there is no GPU in the cluster"
     share = job.resources.gpus_per_actor
     if share != "auto" and share != 1:
@@ -58,6 +58,6 @@ def _why_not(_: str) -> str:
 def precheck(run: Run) -> None:
     """Tells a job that insists on cuML where there is none, before hours of embedding."""
     if run.job.clustering.engine == "cuml":
-        workers.start(run.job.resources)
+        ray_cluster.start(run.job.resources)
         if not gpus_are_to_come(run.job.resources):
             choose(run.job)

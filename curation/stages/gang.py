@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from curation.clustering.torch_engine import RowBlock, StepResult, Worst, merge_worst
 from curation.counter_rng import uniform
-from curation.stages import workers
+from curation.stages import ray_cluster, workers
 from curation.stages.board import board, in_hand
 from curation.stages.context import Run
 from curation.stages.embeddings import load_vectors
@@ -68,7 +68,7 @@ class Gang:
 
     def __init__(self, run: Run, share: float) -> None:
         self._store, self._job, self._share, self._tell = run.store, run.job, share, run.reporter.event
-        self._gpus = workers.gpus_per_actor(run.job.resources)
+        self._gpus = ray_cluster.gpus_per_actor(run.job.resources)
         self._wanted = {"GPU": self._gpus} if self._gpus else {"CPU": 1.0}
         self._gather()
         self.rows: int = sum(self.ask(lambda actor: actor.count.remote()))
@@ -83,7 +83,7 @@ class Gang:
         self._actors = [self._start(pieces) for pieces in self._pieces]
 
     def _places(self) -> int:
-        return int(workers.gpus() / self._gpus) if self._gpus else workers.cpus()
+        return int(ray_cluster.gpus() / self._gpus) if self._gpus else ray_cluster.cpus()
 
     def _start(self, pieces: list[Piece]) -> Any:
         import ray
@@ -132,13 +132,13 @@ class Gang:
 
     def step(self, centroids: NDArray[np.float32]) -> StepResult:
         """One step of all actors, added up."""
-        shared = workers.share(centroids)
+        shared = ray_cluster.share(centroids)
         answers: Sequence[StepResult] = self.ask(lambda actor: actor.step.remote(shared))
         return reduce(StepResult.__add__, answers)
 
     def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
         """The rows that fit worst over all actors."""
-        shared = workers.share(centroids)
+        shared = ray_cluster.share(centroids)
         found: Sequence[Worst] = self.ask(lambda actor: actor.worst.remote(shared, most))
         return merge_worst(found, most)
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from curation.config import Job
 from curation.errors import CurationError, RunError
-from curation.stages import workers
+from curation.stages import ray_cluster, workers
 from curation.stages.board import board
 from curation.stages.context import Run
 from curation.stages.encoder import load_spec
@@ -128,13 +128,13 @@ def pool_layout(job: Job, kind: str, items: int) -> Pool:
     a split.
     """
     wanted = job.resources.embedding_actors
-    gpus = 0.0 if kind == "lexical" else workers.gpus_per_actor(job.resources)
+    gpus = 0.0 if kind == "lexical" else ray_cluster.gpus_per_actor(job.resources)
     if gpus:
-        fitting = max(1, int(workers.gpus() / gpus))
+        fitting = max(1, int(ray_cluster.gpus() / gpus))
         return Pool(min(items, fitting if wanted == "auto" else wanted), 4, gpus)
-    most = 1 if kind == "lexical" else min(8, workers.node_cpus())
+    most = 1 if kind == "lexical" else min(8, ray_cluster.node_cpus())
     if wanted == "auto":
-        actors = min(items, max(1, workers.cpus() // most))
+        actors = min(items, max(1, ray_cluster.cpus() // most))
         return Pool(actors, most, 0.0)
     actors = min(items, wanted)
-    return Pool(actors, max(1, min(most, workers.cpus() // actors)), 0.0)
+    return Pool(actors, max(1, min(most, ray_cluster.cpus() // actors)), 0.0)

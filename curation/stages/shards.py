@@ -24,7 +24,7 @@ from curation.sources.columns import carried_schema, conform
 from curation.sources.find import InputFile
 from curation.sources.parquet_footer import open_parquet
 from curation.sources.rows import Columns, Rows, Split
-from curation.stages import workers
+from curation.stages import ray_cluster, workers
 from curation.stages.board import record_progress
 from curation.stages.context import Result, Run, Stage
 from curation.stages.phases import phases_of
@@ -139,7 +139,7 @@ def spill(run: Run, columns: pa.Schema, groups: list[Group]) -> None:
     there = run.store.list(SPILL)
     splits = load_splits(run.store)
     left = [split for split in splits if spill_name(split.split_id) not in there]
-    bounds = workers.share(np.array([group.first[0] for group in groups[1:]], np.int64))
+    bounds = ray_cluster.share(np.array([group.first[0] for group in groups[1:]], np.int64))
     items = work_items(left, load_files(run.store), documents_an_item(splits))
     arguments = (run.store, run.job, columns, bounds)
     with run.reporter.stage("gather", sum(split.rows for split in splits)) as progress:
@@ -220,7 +220,7 @@ def write_spill(
 def write_groups(run: Run, columns: pa.Schema, groups: list[Group], pending: list[Group]) -> list[Part]:
     """Writes the shards of the groups that are not complete, and returns all shards in order."""
     spilled = [spill_name(split.split_id) for split in load_splits(run.store)]
-    names = workers.share(spilled)
+    names = ray_cluster.share(spilled)
     complete = [group for group in groups if group not in pending]
     parts: list[Part] = []
     tasks = run.job.resources.tasks

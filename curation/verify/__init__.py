@@ -18,7 +18,7 @@ import pyarrow as pa
 from curation.config import Job
 from curation.errors import CurationError, JobError
 from curation.progress import Reporter
-from curation.stages import workers
+from curation.stages import ray_cluster
 from curation.stages.context import JOB, Fingerprint, Run, Stage
 from curation.stages.sources import recheck
 from curation.storage.store import DONE, Store
@@ -53,7 +53,7 @@ def verify(
     except (JobError, OSError, UnicodeDecodeError) as error:
         yield f"{JOB}: {error}"
         return
-    workers.start(job.resources)
+    ray_cluster.start(job.resources)
     whole = True
     for fault in check_files(store, job, stages, fingerprint_of, sample):
         whole = whole and fault is None

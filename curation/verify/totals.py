@@ -15,8 +15,9 @@ from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.duplicates import dropped_documents
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import ALLOCATION, SHARDS, WEIGHTS
+from curation.stages.ray_cluster import share
 from curation.stages.splits import load_splits
-from curation.stages.workers import map_items, share
+from curation.stages.workers import map_items
 from curation.storage.store import Store
 from curation.verify.files import Faults, sampled
 from curation.verify.shards import check_shards

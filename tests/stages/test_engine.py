@@ -11,7 +11,7 @@ from curation import pipeline
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.progress import Reporter
-from curation.stages import engine, workers
+from curation.stages import engine, ray_cluster, workers
 from curation.stages.engine import Engine, choose
 from tests.corpus import job
 
@@ -27,7 +27,7 @@ def cluster(monkeypatch):
         return [(item, work(item)) for item in items]
 
     monkeypatch.setattr(engine, "why_not", lambda: found.why)
-    monkeypatch.setattr(workers, "gpus", lambda: found.gpus)
+    monkeypatch.setattr(ray_cluster, "gpus", lambda: found.gpus)
     monkeypatch.setattr(workers, "map_items", tasks)
     return found
 

@@ -16,7 +16,7 @@ from curation.errors import InputError, RunError
 from curation.job_file import load_job
 from curation.pipeline import run_job
 from curation.progress import Reporter
-from curation.stages import documents, gang, pool, waiting, workers
+from curation.stages import documents, gang, pool, ray_cluster, waiting, workers
 from curation.stages.board import LOST, Board
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Run
@@ -236,7 +236,7 @@ def test_a_gang_without_a_place_for_all_goes_on_with_fewer(finished, hasty, tmp_
         ray.kill(asked._actors[0])
         hog = ray.remote(num_cpus=1)(Board).remote()
         ray.get(hog.idle_seconds.remote())
-        monkeypatch.setattr(workers, "cpus", lambda: 1)
+        monkeypatch.setattr(ray_cluster, "cpus", lambda: 1)
         after = asked.step(centroids)
         assert len(asked._actors) == 1
         assert "1 hold the rows now" in (tmp_path / "log").read_text()

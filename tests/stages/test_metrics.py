@@ -15,11 +15,12 @@ from curation import tables
 from curation.job_file import load_job
 from curation.progress import Reporter
 from curation.sources.rows import Split
-from curation.stages import metrics, splits, waiting
+from curation.stages import mapping, metrics, waiting
 from curation.stages.board import BEAT, Board
 from curation.stages.context import Run
+from curation.stages.mapping import map_splits
 from curation.stages.metrics import METRICS, MOST_DOMAINS, Meters
-from curation.stages.splits import Receipt, map_splits, part_name
+from curation.stages.splits import Receipt, part_name
 from curation.storage.store import Part, Store
 from tests.corpus import job
 
@@ -115,7 +116,7 @@ def receipt(split_id, stats):
 
 def test_receipts_are_counted_by_domain_up_to_a_limit(monkeypatch):
     heard = []
-    monkeypatch.setattr(splits, "record", lambda values, **labels: heard.append((labels, values)))
+    monkeypatch.setattr(mapping, "record", lambda values, **labels: heard.append((labels, values)))
     domains = {3: "web", 4: "books", 5: "web"}
     receipts = [receipt(split, {"tokens": 7, "bytes": 30, "rejected": split == 4}) for split in domains]
     splits.record_done(receipts, domains.get, SimpleNamespace(domains=["web", "books"]))
@@ -149,8 +150,8 @@ def counted(tmp_path):
 @pytest.mark.ray
 def test_what_an_interrupted_run_had_done_is_not_counted_again(ray_session, tmp_path, monkeypatch):
     run, totals, progress = counted(tmp_path), {}, []
-    monkeypatch.setattr(splits, "record", lambda values, **labels: totals.update(values))
-    monkeypatch.setattr(splits, "record_progress", lambda done, total: progress.append((done, total)))
+    monkeypatch.setattr(mapping, "record", lambda values, **labels: totals.update(values))
+    monkeypatch.setattr(mapping, "record_progress", lambda done, total: progress.append((done, total)))
     for split in range(4):
         run.store.write_table(part_name("documents", split), pa.table({"x": [1]}), {"tokens": 5})
 

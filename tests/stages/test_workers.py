@@ -7,7 +7,7 @@ import ray
 
 from curation.config.resources import Resources
 from curation.errors import RunError
-from curation.stages import workers
+from curation.stages import ray_cluster, workers
 from curation.stages.workers import map_items
 
 
@@ -18,7 +18,7 @@ def test_a_cluster_that_wants_another_token_is_told_in_a_line(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(RunError, match=r"^Ray did not start: the authentication token is invalid or incorrect[^\n]*$"):
-        workers.start(Resources())
+        ray_cluster.start(Resources())
 
 
 def twice(item):

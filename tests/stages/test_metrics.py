@@ -119,7 +119,7 @@ def test_receipts_are_counted_by_domain_up_to_a_limit(monkeypatch):
     monkeypatch.setattr(mapping, "record", lambda values, **labels: heard.append((labels, values)))
     domains = {3: "web", 4: "books", 5: "web"}
     receipts = [receipt(split, {"tokens": 7, "bytes": 30, "rejected": split == 4}) for split in domains]
-    splits.record_done(receipts, domains.get, SimpleNamespace(domains=["web", "books"]))
+    mapping.record_done(receipts, domains.get, SimpleNamespace(domains=["web", "books"]))
     assert [labels for labels, _ in heard] == [{"domain": "web"}, {"domain": "books"}]
     assert heard[0][1] == {
         "curation_documents_total": 20,
@@ -130,7 +130,7 @@ def test_receipts_are_counted_by_domain_up_to_a_limit(monkeypatch):
     }
     assert heard[1][1]["curation_rejected_documents_total"] == 1
     heard.clear()
-    splits.record_done(receipts, domains.get, SimpleNamespace(domains=["d"] * (MOST_DOMAINS + 1)))
+    mapping.record_done(receipts, domains.get, SimpleNamespace(domains=["d"] * (MOST_DOMAINS + 1)))
     assert [labels for labels, _ in heard] == [{"domain": ""}]
     assert heard[0][1]["curation_documents_total"] == 30
 
@@ -155,10 +155,10 @@ def test_what_an_interrupted_run_had_done_is_not_counted_again(ray_session, tmp_
     for split in range(4):
         run.store.write_table(part_name("documents", split), pa.table({"x": [1]}), {"tokens": 5})
 
-    def mapping(items):
+    def work_on(items):
         yield [receipt(split.split_id, {"tokens": 5}) for item in items for split in item.splits]
 
-    result = map_splits(run, "documents", mapping)
+    result = map_splits(run, "documents", work_on)
     assert result.stats["tokens"] == 6 * 5
     assert progress == [(4, 6), (6, 6)]
     assert totals["curation_documents_total"] == 2 * 10

@@ -98,6 +98,10 @@ class Attempt:
         return self.process.wait(timeout=LIMIT)
 
 
+class MisbehavedError(Exception):
+    """What was struck did not do as it promises."""
+
+
 def driver(number: int) -> Callable[[Attempt], bool]:
     """A signal to the driver alone; one that it can hear must end it within 30 s with status 143."""
 
@@ -106,7 +110,7 @@ def driver(number: int) -> Callable[[Attempt], bool]:
             return False
         run.process.send_signal(number)
         if number == signal.SIGTERM and run.process.wait(timeout=30) not in (143, 0):
-            raise SystemExit(f"status {run.process.returncode} after SIGTERM, see {run.log}")
+            raise MisbehavedError(f"status {run.process.returncode} after SIGTERM")
         return True
 
     return strike
@@ -161,7 +165,7 @@ def node(gracefully: bool) -> Callable[[Attempt], bool]:
             raylet.terminate()
             run.cluster.gone.append(taken)
             if psutil.wait_procs([psutil.Process(raylet.pid), *workers], timeout=30)[1]:
-                raise SystemExit("a node took more than 30 s to end after SIGTERM")
+                raise MisbehavedError("a node took more than 30 s to end after SIGTERM")
         else:
             run.cluster.ray.remove_node(taken, allow_graceful=False)
         return True

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults import FAULTS, ROOT, Attempt, Cluster, Fault
+from faults import FAULTS, ROOT, Attempt, Cluster, Fault, MisbehavedError
 
 sys.path.insert(0, str(ROOT))
 
@@ -187,7 +187,11 @@ def disturb(run: Attempt, name: str, stage: str, alone: Alone, row: Row) -> None
     stage, pause = moment(run.rng, alone, stage or FAULTS[name].stage)
     run.wait_for_start(stage)
     time.sleep(pause)
-    struck = FAULTS[name].strike(run)
+    struck, fault = True, ""
+    try:
+        struck = FAULTS[name].strike(run)
+    except MisbehavedError as error:
+        fault = f"; {error}"
     status = run.wait()
     while status != 0 and run.starts < MOST_STARTS:
         run.start()
@@ -195,11 +199,11 @@ def disturb(run: Attempt, name: str, stage: str, alone: Alone, row: Row) -> None
     seconds = time.monotonic() - begun
     if not struck:
         return
-    same = status == 0 and stored_hashes(Store.open(run.run_dir)) == alone.hashes
+    same = status == 0 and not fault and stored_hashes(Store.open(run.run_dir)) == alone.hashes
     row.count, row.recovered, row.starts = row.count + 1, row.recovered + same, row.starts + run.starts
     row.lost.append(seconds - alone.seconds)
     outcome = "same" if same else "LOST"
-    print(f"{name}, {stage} + {pause:.1f} s: {outcome}, {run.starts} starts, {seconds:.0f} s", flush=True)
+    print(f"{name}, {stage} + {pause:.1f} s: {outcome}, {run.starts} starts, {seconds:.0f} s{fault}", flush=True)
     if not same:
         print(run.log.read_text()[-3000:], flush=True)
 

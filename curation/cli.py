@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from math import prod
@@ -27,8 +26,6 @@ from curation.config import Job
 from curation.errors import CurationError, JobError
 
 INTERRUPTED, TERMINATED = 130, 143
-#: Seconds between asking Ray's processes to end and ending them.
-GRACE = 1.0
 
 #: Keys that `plan --sweep` takes (all below those that end in a dot): what decides after the embeddings.
 SWEPT = ("sampling.", "blending.", "quality.curve.", "phases.", "clustering.", "seed")
@@ -47,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"curation: {error}", file=sys.stderr)
         return error.exit_status
+    except SystemExit as stopped:
+        if stopped.code == signal.SIGTERM:  # from Ray's handler, which stands in for ours while Ray starts
+            _terminate(signal.SIGTERM, None)
+        raise
     except KeyboardInterrupt:
         print("\ncuration: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
@@ -65,21 +66,22 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     """Ends the process at once, and those of a Ray that it started: everything committed stays.
 
     An exception would have to find its way through whatever Ray is in the middle of, and may not arrive. Ray's
-    processes end with the driver by themselves, but some of them only after minutes.
+    processes end with the driver by themselves, but some of them only after minutes. Its raylet comes last: as soon as
+    that is gone, Ray's threads in this process end it with a status of their own.
     """
     show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
     print(f"{show_cursor}curation: terminated; the same command goes on from here", file=sys.stderr, flush=True)
-    below = _descendants(os.getpid())
-    _signal(below, signal.SIGTERM)
-    time.sleep(GRACE if below else 0)
-    _signal(below, signal.SIGKILL)
+    for process in sorted(_descendants(os.getpid()), key=_is_raylet):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     os._exit(TERMINATED)
 
 
-def _signal(processes: list[int], number: int) -> None:
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
+def _is_raylet(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip() == "raylet"
+    except OSError:  # it has just ended
+        return False
 
 
 def _descendants(process: int) -> list[int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from curation.stages import (
 from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.storage.lock import locked
-from curation.storage.store import Marker, Store, fingerprint
+from curation.storage.store import Made, Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
 
 STAGES = (
@@ -61,11 +62,8 @@ STAGES = (
 EVENTS = "events"
 
 
-def run_job(job: Job, reporter: Reporter) -> list[Marker]:
+def run_job(job: Job, reporter: Reporter) -> None:
     """Does the job, or what is left of it.
-
-    Returns:
-        The markers of all stages.
 
     Raises:
         CurationError: what a person must mend; what was committed stays.
@@ -80,7 +78,7 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
         reporter.on_stage = partial(measure, reporter.run)
         reporter.event("run", run_dir=store.shown())
         try:
-            return _run_stages(Run(job, store, reporter))
+            _run_stages(Run(job, store, reporter))
         except Exception as error:
             with contextlib.suppress(CurationError):  # of writing the log: the error that ended the run is to be told
                 reporter.event("failed", text=str(error) or type(error).__name__)
@@ -89,14 +87,14 @@ def run_job(job: Job, reporter: Reporter) -> list[Marker]:
             reporter.close()
 
 
-def _run_stages(run: Run) -> list[Marker]:
-    markers: dict[str, Marker] = {}
+def _run_stages(run: Run) -> None:
+    made: dict[str, Made] = {}
     text = dump_job(run.job).encode()
     for stage in STAGES:
         if stage.precheck and run.store.marker(stage.name) is None:
             stage.precheck(run)
     for stage in STAGES:
-        wanted = stage_fingerprint(stage, run.job, markers)
+        wanted = stage_fingerprint(stage, run.job, made)
         marker = run.store.done(stage.name, wanted)
         if marker is None:
             _keep_job(run, text)
@@ -105,11 +103,10 @@ def _run_stages(run: Run) -> list[Marker]:
             if stage.recheck:
                 stage.recheck(run)
             run.reporter.event("skip", stage=stage.name)
-        markers[stage.name] = marker
+        made[stage.name] = marker.made
     _keep_job(run, text)
     run.store.remove_folder(shards.SPILL)
-    run.reporter.event("done", shards=markers["shards"].stats)
-    return list(markers.values())
+    run.reporter.event("done", shards=made["shards"].stats)
 
 
 def current_markers(store: Store) -> dict[str, Marker | None]:
@@ -124,16 +121,16 @@ def current_markers(store: Store) -> dict[str, Marker | None]:
     return {stage.name: markers.get(stage.name) for stage in STAGES}
 
 
-def stage_fingerprint(stage: Stage, job: Job, markers: dict[str, Marker]) -> str:
+def stage_fingerprint(stage: Stage, job: Job, made: Mapping[str, Made | Marker]) -> str:
     """Hash of everything that a stage's result depends on."""
-    inputs = {name: _input(name, markers) for name in stage.after}
+    inputs = {name: _input(name, made) for name in stage.after}
     return fingerprint([TABLE_VERSION, stage.name, stage.settings(job), inputs])
 
 
-def _input(name: str, markers: dict[str, Marker]) -> Any:
+def _input(name: str, made: Mapping[str, Made | Marker]) -> Any:
     """What a stage depends on: all that another one made, or what it counted under one name."""
     stage, _, count = name.partition(".")
-    return markers[stage].stats.get(count) if count else markers[stage].digest
+    return made[stage].stats.get(count) if count else made[stage].digest
 
 
 def _keep_job(run: Run, text: bytes) -> None:

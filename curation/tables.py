@@ -6,6 +6,8 @@ that were done by older code are done again.
 
 from __future__ import annotations
 
+from functools import cache
+
 import pyarrow as pa
 
 TABLE_VERSION = 5
@@ -88,6 +90,7 @@ DUPLICATES = pa.schema(
 REPEATS = pa.schema([("doc_id", pa.int64()), ("first_doc_id", pa.int64())])
 
 
+@cache
 def heuristics(parts: tuple[str, ...]) -> pa.Schema:
     """One document: the parts of its quality by the built-in rules, raw; null where the row was rejected."""
     return pa.schema([("doc_id", pa.int64()), *((part, pa.float32()) for part in parts)])

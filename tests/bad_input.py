@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pyarrow.parquet import encryption
 
 from curation.cli import main
-from tests.corpus import texts
+from tests.corpus import ONE_WORKER, texts
 
 #: With the corpus' own proportions and one epoch, every document is drawn once.
 EVERY_DOCUMENT = "sampling: {cluster_exponent: 1.0}"
@@ -38,7 +38,8 @@ def job_text(folder, more="", path="a.jsonl", source=""):
 def run(folder, text, *arguments):
     path = folder / "job.yaml"
     path.write_text(text)
-    return main(["run", str(path), *arguments])
+    alone = [word for one in ONE_WORKER for word in ("--set", one)]
+    return main(["run", str(path), *alone, *arguments])
 
 
 class _Keys(encryption.KmsClient):

@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 from curation.storage.store import Store
 
+#: A worker at a time, for tests that ask something else than what several do together: a process costs a second.
+ONE_WORKER = ["resources.tasks=1", "resources.embedding_actors=1", "resources.clustering_actors=1"]
+
 TOPICS = {
     "cooking": "bread oven flour butter sugar knead dough bake yeast recipe salt pepper onion garlic soup",
     "space": "orbit planet rocket star galaxy launch telescope moon gravity comet mission engine lunar solar",

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.cli import main
+from curation.stages import workers
 from tests.bad_input import GOOD, encrypt, good_lines, job_text, run, write_lines
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -249,7 +250,8 @@ STOPS = [
 
 
 @pytest.mark.parametrize(("kind", "status", "said"), STOPS, ids=[kind.__name__ for kind, _, _ in STOPS])
-def test_bad_input_ends_with_one_clear_message(tmp_path, capsys, kind, status, said):
+def test_bad_input_ends_with_one_clear_message(tmp_path, capsys, monkeypatch, kind, status, said):
+    monkeypatch.setattr(workers, "RETRY_SECONDS", 0.05)
     assert run(tmp_path, kind(tmp_path)) == status
     error = message(capsys)
     print(f"{kind.__name__} ({status}): {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import numpy as np
@@ -12,27 +11,16 @@ import pytest
 
 from curation.cli import main
 from curation.errors import CurationError
-from curation.job_file import load_job
-from curation.pipeline import STAGES, run_job, stage_fingerprint
-from curation.progress import Reporter
+from curation.pipeline import STAGES, stage_fingerprint
 from curation.stages.clusters import CLUSTERS
 from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import TOPICS, texts
+from tests.test_pipeline import run, worked
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 DIMENSIONS = 12
-
-
-def run(path, *overrides):
-    stream = io.StringIO()
-    run_job(load_job(path, list(overrides)), Reporter(stream))
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def worked(events):
-    return [event["stage"] for event in events if event["event"] == "stage"]
 
 
 def corpus(rows=200):

@@ -30,7 +30,7 @@ NUMBER = "number:"
 VECTOR = "vector:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Split:
     """One row of `tables.SPLITS`."""
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation import tables
-from curation.clustering.assign import nearest_two
 from curation.config import Job
 from curation.sources.rows import Split
 from curation.stages import workers
@@ -45,6 +44,8 @@ def assign(store: Store, job: Job, item: WorkItem, centroids: NDArray[np.float32
 
 def assign_split(store: Store, split: Split, centroids: NDArray[np.float32]) -> Receipt:
     """Commits the assignments of a split."""
+    from curation.clustering.assign import nearest_two  # torch: a second of CPU that readers of this module save
+
     doc_id, vectors = load_vectors(store, part_name("embeddings", split.split_id))
     cluster, similarity, second = nearest_two(vectors, centroids)
     arrays = [doc_id, cluster, similarity, pa.array(second, from_pandas=True)]

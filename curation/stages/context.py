@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from curation.config import Job
 from curation.progress import Reporter
-from curation.storage.store import Marker, Part, Store
+from curation.storage.store import Made, Marker, Part, Store
 
 #: The run directory's copy of the job file.
 JOB = "job.yaml"
@@ -56,5 +56,5 @@ class Stage:
     precheck: Callable[[Run], None] | None = None
 
 
-#: Computes the fingerprint of a stage from the job and the markers before it.
-Fingerprint = Callable[[Stage, Job, dict[str, Marker]], str]
+#: Computes the fingerprint of a stage from the job and what the stages before it made.
+Fingerprint = Callable[[Stage, Job, Mapping[str, Made | Marker]], str]

@@ -10,8 +10,8 @@ import gzip
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from curation.embedding.lexical import fit_lexical
 from curation.embedding.precision import available_device
 from curation.embedding.resolve import resolve
 from curation.progress import short
+from curation.sources.apart import read_apart
 from curation.sources.blocks import DamagedStream, stream_blocks
 from curation.sources.count import count_file, count_range
 from curation.sources.find import InputFile, find_all
@@ -84,7 +85,7 @@ def estimate(job: Job) -> dict[str, Any]:
         CurationError: the job could not be started either: no such files, a missing column, an unknown model, ...
     """
     files = find_all(job.sources)
-    samples = {name: list(_samples(job, files, name)) for name in job.domains}
+    samples = _samples(job, files)
     domains = [_domain(name, [file for file in files if file.domain == name], samples[name]) for name in job.domains]
     texts = [text for found in samples.values() for _, sample in found for text in sample.texts]
     given = max((sample.dimensions for found in samples.values() for _, sample in found), default=0)
@@ -106,10 +107,20 @@ def estimate(job: Job) -> dict[str, Any]:
     }
 
 
-def _samples(job: Job, files: list[InputFile], domain: str) -> Iterator[tuple[InputFile, Sample]]:
-    own = [file for file in files if file.domain == domain]
-    for index in sorted({round(place) for place in np.linspace(0, len(own) - 1, SAMPLE_FILES)}):
-        yield own[index], read_sample(job.sources[own[index].source], own[index], job.quality.columns, number_key(job))
+def _samples(job: Job, files: list[InputFile]) -> dict[str, list[tuple[InputFile, Sample]]]:
+    """By domain, some of its files and their beginnings."""
+    chosen: list[InputFile] = []
+    for domain in job.domains:
+        own = [file for file in files if file.domain == domain]
+        chosen += [own[index] for index in sorted({round(at) for at in np.linspace(0, len(own) - 1, SAMPLE_FILES)})]
+    found: dict[str, list[tuple[InputFile, Sample]]] = {domain: [] for domain in job.domains}
+    for file, sample in zip(chosen, read_apart(partial(_sample, job), chosen), strict=True):
+        found[file.domain].append((file, sample))
+    return found
+
+
+def _sample(job: Job, file: InputFile) -> Sample:
+    return read_sample(job.sources[file.source], file, job.quality.columns, number_key(job))
 
 
 def read_sample(source: Source, file: InputFile, numbers: tuple[str, ...] = (), number_key: str = "") -> Sample:

@@ -11,7 +11,7 @@ whose vector no earlier one has (`repeats`), so the same ones are fitted whateve
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -29,6 +29,9 @@ from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
 from curation.stages.waiting import LOOK, note_lost, ready
 from curation.storage.store import Store
+
+#: Rows that are looked at together, at least; many small splits make one block.
+BLOCK_ROWS = 4096
 
 
 def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float, repeated: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -151,6 +154,20 @@ class _NoPlaceError(Exception):
     """The cluster has fewer places than the gang has actors."""
 
 
+def in_blocks(parts: Iterable[NDArray[np.float16]]) -> list[NDArray[np.float16]]:
+    """The rows of the parts, [n_i, d], in blocks of at least BLOCK_ROWS: each block costs a step some calls."""
+    blocks: list[NDArray[np.float16]] = []
+    held: list[NDArray[np.float16]] = []
+    rows = 0
+    for part in parts:
+        held.append(part)
+        rows += len(part)
+        if rows >= BLOCK_ROWS:
+            blocks.append(np.concatenate(held))
+            held, rows = [], 0
+    return [*blocks, np.concatenate(held)] if held else blocks
+
+
 class RowActor:
     """Holds the rows of some splits that the centroids are fitted on; notes on the board when it works."""
 
@@ -159,16 +176,20 @@ class RowActor:
 
         torch.set_num_threads(1 if device == "cpu" else 4)
         self._board, self._key = board, f"rows {uuid.uuid4().hex}"
-        ids, rows = [], []
-        with in_hand(board, self._key):
+        ids = []
+
+        def read() -> Iterator[NDArray[np.float16]]:
             repeated = repeated_documents(store)
             for piece in pieces:
                 doc_id, vectors = load_vectors(store, piece.name)
                 chosen = np.flatnonzero(is_fitted_on(seed, doc_id, share, repeated))[piece.start : piece.stop]
                 ids.append(doc_id[chosen])
-                rows.append(vectors[chosen])
-        self._ids, self._rows, self._seed = np.concatenate(ids), rows, seed
-        self._block = RowBlock(rows, self._ids, device)
+                yield vectors[chosen]
+
+        with in_hand(board, self._key):
+            self._rows = in_blocks(read())
+        self._ids, self._seed = np.concatenate(ids), seed
+        self._block = RowBlock(self._rows, self._ids, device)
 
     def count(self) -> int:
         """Rows held."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from curation import tables
 from curation.config import Job, Source
 from curation.errors import CurationError, InputError
 from curation.sampling.auto_weights import FeatureTable
+from curation.sources.apart import read_apart
 from curation.sources.find import InputFile, find_files
 from curation.stages.context import Result, Run, Stage
 from curation.stages.documents import EXCERPT_CHARACTERS
@@ -86,7 +88,8 @@ def recheck(run: Run) -> None:
 def precheck(run: Run) -> None:
     """The reference corpus can be read: told before hours of work, not after."""
     if settings(run.job) is not None and run.job.blending.reference:
-        measure_reference(reference_files(run.job)[:1], run.job.blending.reference.text_column)
+        measure = partial(_measure_file, run.job.blending.reference.text_column)
+        list(read_apart(measure, reference_files(run.job)[:1]))
 
 
 STAGE = Stage("profiles", ("profiles",), ("documents.excerpted", "duplicates"), settings, work, recheck, precheck)
@@ -118,6 +121,10 @@ def reference_files(job: Job) -> list[InputFile]:
 def files_digest(files: list[InputFile]) -> str:
     """Hash of which files they are."""
     return fingerprint([[file.path, file.etag] for file in files])
+
+
+def _measure_file(text_column: str, file: InputFile) -> Profile:
+    return measure_reference([file], text_column)
 
 
 def measure_reference(files: list[InputFile], text_column: str) -> Profile:

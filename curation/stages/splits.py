@@ -23,20 +23,22 @@ from curation.sources.read import read_splits
 from curation.sources.rows import Columns, Rows, Split
 from curation.stages.board import record, record_progress
 from curation.stages.context import Result, Run
-from curation.stages.metrics import MOST_DOMAINS
-from curation.stages.workers import map_items
+from curation.stages.metrics import MOST_DOMAINS, split_counts
+from curation.stages.workers import cpus, map_items
 from curation.storage.store import Part, Store
 
 Item = TypeVar("Item")
 
 #: Most splits in one work item, however small they are.
 MOST_SPLITS = 256
+#: Documents below which a work item is mostly scheduling, and items that a CPU should get all the same.
+FEW_DOCUMENTS, ITEMS_A_CPU = 4096, 8
 
 
 Mapping = Callable[[list["WorkItem"]], Iterator[list["Receipt"]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What is left of a split when its work is done: its files, its rows in the source, and its counts."""
 
@@ -145,8 +147,12 @@ def _item(groups: list[tuple[Split, ...]], files: dict[int, CountedFile]) -> Wor
 
 
 def documents_an_item(splits: list[Split]) -> int:
-    """Documents that make a work item worth its scheduling: those of a typical full split."""
-    return max((split.rows for split in splits), default=1)
+    """Documents that make a work item worth its scheduling.
+
+    Those of a full split; or FEW_DOCUMENTS where splits are smaller, as long as every CPU gets ITEMS_A_CPU items.
+    """
+    spread = total_documents(splits) // (ITEMS_A_CPU * cpus())
+    return max(min(FEW_DOCUMENTS, spread), max((split.rows for split in splits), default=1))
 
 
 def in_tasks(
@@ -230,15 +236,8 @@ def record_done(receipts: list[Receipt], domain_of: Callable[[int], str], job: J
     for receipt in receipts:
         main = receipt.parts[-1].name
         domain = domain_of(int(main[-16:-8])) if len(job.domains) <= MOST_DOMAINS else ""
-        counts.setdefault(domain, Counter()).update(
-            {
-                "curation_documents_total": receipt.rows,
-                "curation_tokens_total": receipt.stats.get("tokens", 0),
-                "curation_text_bytes_total": receipt.stats.get("bytes", 0),
-                "curation_rejected_documents_total": receipt.stats.get("rejected", 0),
-                "curation_written_bytes_total": sum(part.bytes for part in receipt.parts),
-            }
-        )
+        size = sum(part.bytes for part in receipt.parts)
+        counts.setdefault(domain, Counter()).update(split_counts(receipt.rows, receipt.stats, size))
     for domain, values in counts.items():
         record(dict(values), domain=domain)
 

@@ -18,6 +18,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from curation.storage.files import Files
 STARTED, DONE = "_started.json", "_done.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A committed file: its name, rows, size and hash."""
 
@@ -51,10 +52,23 @@ class Marker:
     stats: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of what the stage produced, and of nothing else: the input of later stages' fingerprints."""
         return fingerprint({"parts": [asdict(part) for part in self.parts], "stats": self.stats})
+
+    @property
+    def made(self) -> Made:
+        """What later stages depend on."""
+        return Made(self.digest, self.stats)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a stage made, without the list of its files, which grows with the corpus."""
+
+    digest: str
+    stats: dict[str, Any]
 
 
 def fingerprint(value: Any) -> str:

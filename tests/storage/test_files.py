@@ -27,6 +27,7 @@ BIG = PART + 1000  # bytes of a file that goes up in two parts
 def store(s3, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "PART_BYTES", PART)
     monkeypatch.setattr(files, "IN_MEMORY", 1 << 20)
+    monkeypatch.setattr(patient, "PAUSE", 0.02)
     return Store.open(s3.uri(f"files/{tmp_path.name}"))
 
 

@@ -19,7 +19,7 @@ from curation.errors import RunError
 from curation.sources.rows import Split
 from curation.stages.board import record, record_progress
 from curation.stages.context import Result, Run
-from curation.stages.metrics import MOST_DOMAINS
+from curation.stages.metrics import MOST_DOMAINS, split_counts
 from curation.stages.splits import (
     Receipt,
     WorkItem,
@@ -118,15 +118,8 @@ def record_done(receipts: list[Receipt], domain_of: Callable[[int], str], job: J
     for receipt in receipts:
         main = receipt.parts[-1].name
         domain = domain_of(int(main[-16:-8])) if len(job.domains) <= MOST_DOMAINS else ""
-        counts.setdefault(domain, Counter()).update(
-            {
-                "curation_documents_total": receipt.rows,
-                "curation_tokens_total": receipt.stats.get("tokens", 0),
-                "curation_text_bytes_total": receipt.stats.get("bytes", 0),
-                "curation_rejected_documents_total": receipt.stats.get("rejected", 0),
-                "curation_written_bytes_total": sum(part.bytes for part in receipt.parts),
-            }
-        )
+        size = sum(part.bytes for part in receipt.parts)
+        counts.setdefault(domain, Counter()).update(split_counts(receipt.rows, receipt.stats, size))
     for domain, values in counts.items():
         record(dict(values), domain=domain)
 

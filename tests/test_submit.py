@@ -76,7 +76,7 @@ def cluster(tmp_path_factory):
         shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (code / "curation/__init__.py").open("a") as file:
         file.write(TELL.format(str(code.with_name("seen"))))
-    shutil.copy(job(tmp_path_factory.mktemp("corpus"), "/nowhere", scale=60), code / "job.yaml")
+    shutil.copy(job(tmp_path_factory.mktemp("corpus"), "/nowhere", scale=30), code / "job.yaml")
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_TMPDIR": str(folder)}
     for name in ("RAY_ADDRESS", "PYTHONPATH"):
         environment.pop(name, None)

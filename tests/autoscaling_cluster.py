@@ -64,7 +64,14 @@ def _config(address: str, head_id: str, head_type: str) -> dict[str, object]:
         for name, (most, has) in NODES.items()
     }
     kinds[head_type] = {"resources": {}, "node_config": {}, "max_workers": 0}
-    provider = {"type": "fake_multinode", "gcs_address": address, "head_node_id": head_id, "launch_multiple": True}
+    module = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"
+    provider = {
+        "type": "external",
+        "module": module,
+        "gcs_address": address,
+        "head_node_id": head_id,
+        "launch_multiple": True,
+    }
     provider |= {"use_node_id_as_ip": True, "disable_node_updaters": True, "disable_launch_config_check": True}
     commands = ["initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray"]
     return {
@@ -78,6 +85,7 @@ def _config(address: str, head_id: str, head_type: str) -> dict[str, object]:
         "auth": {},
         "docker": {},
         "file_mounts": {},
+        "cluster_synced_files": [],
         **{f"{name}_commands": [] for name in commands},
     }
 

@@ -8,6 +8,7 @@ one's environment.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from ray._private.ray_constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
@@ -20,8 +21,10 @@ WORKERS = 2
 def main() -> None:
     head = {"num_cpus": 0, "include_dashboard": True, "dashboard_agent_listen_port": None}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(WORKERS):
-        cluster.add_node(num_cpus=1)
+    for number in range(
+        WORKERS
+    ):  # each has a folder of its own, or they would write over each other's copy of the code
+        cluster.add_node(num_cpus=1, temp_dir=f"{os.environ['RAY_TMPDIR']}/{number}")
     store = GcsClient(address=cluster.address)
     print(json.dumps(f"http://{cluster.webui_url}"), flush=True)
     for _ in sys.stdin:

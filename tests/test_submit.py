@@ -76,7 +76,7 @@ def cluster(tmp_path_factory):
         shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (code / "curation/__init__.py").open("a") as file:
         file.write(TELL.format(str(code.with_name("seen"))))
-    shutil.copy(job(tmp_path_factory.mktemp("corpus"), "/nowhere", scale=60), code / "job.yaml")
+    shutil.copy(job(tmp_path_factory.mktemp("corpus"), "/nowhere", scale=30), code / "job.yaml")
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_TMPDIR": str(folder)}
     for name in ("RAY_ADDRESS", "PYTHONPATH"):
         environment.pop(name, None)
@@ -177,7 +177,11 @@ def test_plan_and_verify_are_submitted_alike(cluster, alone):
         ("sources=[{domain: a, path: /none}]", 2, "sources.0.path: /none"),
         ("run_dir=runs/mine", 2, "run_dir: /"),
         ("sampling.clip=0", 2, "job.yaml: sampling.clip"),
-        ("sources=[{domain: a, path: FOLDER/bad.jsonl}]", 1, "FOLDER/bad.jsonl"),
+        (
+            "sources=[{domain: a, path: FOLDER/bad.jsonl}]",
+            1,
+            "FOLDER/bad.jsonl, 1 rows, the first is row 1: malformed JSON",
+        ),
     ],
 )
 def test_a_job_with_a_mistake_fails_with_our_words_in_its_log(cluster, tmp_path, override, code, words):
@@ -185,14 +189,19 @@ def test_a_job_with_a_mistake_fails_with_our_words_in_its_log(cluster, tmp_path,
     override, words = override.replace("FOLDER", str(tmp_path)), words.replace("FOLDER", str(tmp_path))
     status, found, log = cluster.run(f"curate.py job.yaml --set run_dir={tmp_path}/run --set '{override}'")
     assert (status, found) == ("FAILED", code), log
-    assert f"curation: {words}" in log
+    assert any(line.startswith("curation: ") and words in line for line in log.splitlines()), log
     assert "Traceback" not in log
 
 
-def test_nobody_submits_without_the_token_and_nothing_of_ours_prints_it(cluster, alone):
+def test_nobody_submits_without_the_token(cluster):
+    from ray.exceptions import AuthenticationError
+
     for token in ("", "another"):
-        with pytest.raises(RuntimeError, match=r"40[13]"):
+        with pytest.raises(AuthenticationError):
             cluster.client(token)
+
+
+def test_nothing_of_ours_prints_the_token(alone):
     run_dir, log = alone
     written = [file.read_bytes() for file in run_dir.rglob("*") if file.is_file()]
     assert written

@@ -103,4 +103,4 @@ def test_a_run_directory_in_rays_copy_of_the_code_is_refused(tmp_path, run, node
 def test_a_node_answers_what_it_does_not_see(tmp_path, ray_session):
     here, there, gone = shared_storage._here(), str(tmp_path), str(tmp_path / "none")
     assert list(shared_storage._answers([here], [there, gone])) == [(here, [gone])]
-    assert list(shared_storage._answers(["f" * 56], [there])) == []  # a node that has just gone
+    assert list(shared_storage._answers(["a" * 56], [there])) == []  # a node that has just gone

@@ -3,7 +3,8 @@
     python benchmarks/predicted.py [--runs 5] [--model lexical] [--folder DIR]
 
 Each round makes an estimate, measured on this machine in a process of its own as the command does, and then runs the
-job from nothing, in a process of its own too. A stage is near when the larger of the two times is at most 1.5 times the
+job from nothing, in a process of its own too. The estimate runs at the priority that Ray gives its workers: where others
+use the machine too, both get the same share of it. A stage is near when the larger of the two times is at most 1.5 times the
 smaller. Stages of which both are below 0.2 seconds are listed and not judged: at that size a ratio says nothing.
 """
 
@@ -27,6 +28,9 @@ from curation.pipeline import STAGES
 from curation.storage.store import Store
 
 NEAR, SHORT = 1.5, 0.2
+
+#: How nice Ray's workers are.
+NICE = 15
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ def main() -> None:
 
 def predicted(job: Path, overrides: list[str]) -> Estimate:
     """The estimate, from a fresh process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), os.nice, (NICE,)) as apart:
         return apart.submit(estimate, load_job(str(job), overrides)).result()
 
 

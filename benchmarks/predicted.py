@@ -3,9 +3,10 @@
     python benchmarks/predicted.py [--runs 5] [--model lexical] [--folder DIR]
 
 Each round makes an estimate, measured on this machine in a process of its own as the command does, and then runs the
-job from nothing, in a process of its own too. The estimate runs at the priority that Ray gives its workers: where others
-use the machine too, both get the same share of it. A stage is near when the larger of the two times is at most 1.5 times the
-smaller. Stages of which both are below 0.2 seconds are listed and not judged: at that size a ratio says nothing.
+job from nothing, in a process of its own too. The estimate runs at the priority that Ray gives its workers: where
+others use the machine too, both get the same share of it. A stage is near when the larger of the two times is at most
+1.5 times the smaller. Stages of which both are below 0.2 seconds are listed and not judged: at that size a ratio says
+nothing.
 """
 
 from __future__ import annotations

@@ -49,11 +49,8 @@ def main() -> None:
     rounds = []
     for number in range(options.runs):
         rounds.append((predicted(job, overrides), measured(job, overrides, run_dir)))
-        told = "  ".join(
-            f"{value:.1f}" for value in (sum(t.seconds for t in rounds[-1][0].times), sum(rounds[-1][1].values()))
-        )
-        print(f"round {number + 1}: predicted and measured seconds of all stages: {told}", flush=True)
-    show(rounds)
+        print(f"\nround {number + 1} of {options.runs}", flush=True)
+        show(rounds)
 
 
 def predicted(job: Path, overrides: list[str]) -> Estimate:
@@ -74,7 +71,7 @@ def measured(job: Path, overrides: list[str], run_dir: Path) -> dict[str, float]
 
 def show(rounds: list[tuple[Estimate, dict[str, float]]]) -> None:
     """The table, and how many are near."""
-    print(f"\n{'stage':<12} {'predicted':>9}  measured in each round, and the ratio to that round's prediction")
+    print(f"{'stage':<12} {'predicted':>9}  measured in each round, and the ratio to that round's prediction")
     near = judged = held = 0
     for index, stage in enumerate(STAGES):
         cells = []
@@ -91,7 +88,7 @@ def show(rounds: list[tuple[Estimate, dict[str, float]]]) -> None:
     print(f"\nwithin a factor of {NEAR}: {near} of {judged}; within the range that is printed: {held} of {judged}")
     print(f"(short): both below {SHORT} s, {len(rounds) * len(STAGES) - judged} times; !: not within {NEAR}")
     totals = [sum(seconds.values()) / sum(time.seconds for time in found.times) for found, seconds in rounds]
-    print("whole job, measured over predicted: " + " ".join(f"x{ratio:.2f}" for ratio in totals))
+    print("whole job, measured over predicted: " + " ".join(f"x{ratio:.2f}" for ratio in totals), flush=True)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ ITERATIONS = 30
 TURN, SPLIT = 0.02, 0.001
 #: Seconds of a slot to open, write and commit the files of a split.
 COMMIT = 0.015
+#: How much longer starts take where several processes start at once: they share cores, memory and disk.
+PAIR = 1.25
 #: Seconds of the first assignment in a process, beyond the imports.
 FIRST_PRODUCT = 0.3
 #: Process starts, one after the other, that Ray Data takes to bring up a pool of actors, besides the actor's own.
@@ -64,11 +66,11 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _sources(work, rates, cpus),
         StageTime(
             "documents",
-            starts.code / 2,  # the process that counted rows has imported most of it
+            starts.code,
             splits,
             work.text_bytes / rates.described_bytes + commits,
             over_splits,
-            spared=starts.code / 4,
+            spared=starts.code / 2,  # the process that counted rows has imported most of it
             disk=60 * work.documents + ZSTD_SHARE * min(work.text_bytes, work.excerpts * EXCERPT_CHARACTERS),
             note="tokens, hashes",
         ),
@@ -79,7 +81,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _centroids(work, rates, cluster),
         StageTime(
             "assignments",
-            task + starts.torch + FIRST_PRODUCT,
+            PAIR * (task + starts.torch) + FIRST_PRODUCT,
             splits,
             work.documents / rates.assigned_documents + commits,
             over_splits,
@@ -89,7 +91,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         ),
         StageTime(
             "clusters",
-            TURN,
+            5 * TURN,
             work.excerpts / rates.worded_texts,
             work.documents / rates.summarised_documents,
             over_splits,
@@ -215,5 +217,5 @@ def _shards(work: Work, rates: Rates, over_splits: float, splits: float) -> Stag
     writing = work.drawn_bytes / rates.written_bytes + COMMIT * work.splits
     slots = 2 / (1 / over_splits + 1 / groups)
     note = f"and {LZ4_SHARE * work.drawn_bytes / 1e9:,.3g} GB while it runs"
-    fixed, disk = rates.starts.process + rates.starts.code, ZSTD_SHARE * work.drawn_bytes
+    fixed, disk = PAIR * (rates.starts.process + rates.starts.code), ZSTD_SHARE * work.drawn_bytes
     return StageTime("shards", fixed, splits, writing, slots, disk=disk, spared=fixed - TURN, note=note)

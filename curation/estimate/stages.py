@@ -66,11 +66,11 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _sources(work, rates, cpus),
         StageTime(
             "documents",
-            starts.code,
+            task,
             splits,
             work.text_bytes / rates.described_bytes + commits,
             over_splits,
-            spared=starts.code / 2,  # the process that counted rows has imported most of it
+            spared=task - starts.code / 2,  # the process that counted rows has imported most of it
             disk=60 * work.documents + ZSTD_SHARE * min(work.text_bytes, work.excerpts * EXCERPT_CHARACTERS),
             note="tokens, hashes",
         ),

@@ -3,8 +3,10 @@
     python benchmarks/predicted.py [--runs 5] [--model lexical] [--folder DIR]
 
 Each round makes an estimate, measured on this machine in a process of its own as the command does, and then runs the
-job from nothing, in a process of its own too. A stage is near when the larger of the two times is at most 1.5 times the
-smaller. Stages of which both are below 0.2 seconds are listed and not judged: at that size a ratio says nothing.
+job from nothing, in a process of its own too. The estimate runs at the priority that Ray gives its workers: where
+others use the machine too, both get the same share of it. A stage is near when the larger of the two times is at most
+1.5 times the smaller. Stages of which both are below 0.2 seconds are listed and not judged: at that size a ratio says
+nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from curation.storage.store import Store
 
 NEAR, SHORT = 1.5, 0.2
 
+#: How nice Ray's workers are.
+NICE = 15
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -44,16 +49,13 @@ def main() -> None:
     rounds = []
     for number in range(options.runs):
         rounds.append((predicted(job, overrides), measured(job, overrides, run_dir)))
-        told = "  ".join(
-            f"{value:.1f}" for value in (sum(t.seconds for t in rounds[-1][0].times), sum(rounds[-1][1].values()))
-        )
-        print(f"round {number + 1}: predicted and measured seconds of all stages: {told}", flush=True)
-    show(rounds)
+        print(f"\nround {number + 1} of {options.runs}", flush=True)
+        show(rounds)
 
 
 def predicted(job: Path, overrides: list[str]) -> Estimate:
     """The estimate, from a fresh process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), os.nice, (NICE,)) as apart:
         return apart.submit(estimate, load_job(str(job), overrides)).result()
 
 
@@ -69,7 +71,7 @@ def measured(job: Path, overrides: list[str], run_dir: Path) -> dict[str, float]
 
 def show(rounds: list[tuple[Estimate, dict[str, float]]]) -> None:
     """The table, and how many are near."""
-    print(f"\n{'stage':<12} {'predicted':>9}  measured in each round, and the ratio to that round's prediction")
+    print(f"{'stage':<12} {'predicted':>9}  measured in each round, and the ratio to that round's prediction")
     near = judged = held = 0
     for index, stage in enumerate(STAGES):
         cells = []
@@ -86,7 +88,7 @@ def show(rounds: list[tuple[Estimate, dict[str, float]]]) -> None:
     print(f"\nwithin a factor of {NEAR}: {near} of {judged}; within the range that is printed: {held} of {judged}")
     print(f"(short): both below {SHORT} s, {len(rounds) * len(STAGES) - judged} times; !: not within {NEAR}")
     totals = [sum(seconds.values()) / sum(time.seconds for time in found.times) for found, seconds in rounds]
-    print("whole job, measured over predicted: " + " ".join(f"x{ratio:.2f}" for ratio in totals))
+    print("whole job, measured over predicted: " + " ".join(f"x{ratio:.2f}" for ratio in totals), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class Estimate:
         bytes_per_token: to tell tokens.
         times: of the stages on `cluster`.
         cluster: the machines.
+        machines: them in words.
         currency: of their prices.
         deadline: seconds, if there is one.
         options: clusters that meet it, the cheapest first, each with the times on it.
@@ -41,6 +42,7 @@ class Estimate:
     bytes_per_token: float
     times: list[StageTime]
     cluster: Cluster
+    machines: str
     currency: str
     deadline: float | None
     options: list[tuple[Cluster, list[StageTime]]]
@@ -79,6 +81,7 @@ def estimate(
         bytes_per_token=job.tokens.bytes_per_token,
         times=times_on(cluster),
         cluster=cluster,
+        machines=f"this machine: {cluster}" if hardware == "here" and not (nodes or deadline) else str(cluster),
         currency=job.cost.currency if job.cost else "",
         deadline=deadline,
         options=options,

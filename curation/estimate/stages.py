@@ -30,8 +30,14 @@ from curation.stages.shards import GROUP_BYTES
 ITERATIONS = 30
 #: Seconds of a stage that starts no process, and those that each split costs the driver in a stage that maps over them.
 TURN, SPLIT = 0.02, 0.001
+#: Seconds of a slot to open, write and commit the files of a split.
+COMMIT = 0.015
+#: How much longer starts take where several processes start at once: they share cores, memory and disk.
+PAIR = 1.25
+#: Seconds of the first assignment in a process, beyond the imports.
+FIRST_PRODUCT = 0.3
 #: Process starts, one after the other, that Ray Data takes to bring up a pool of actors, besides the actor's own.
-POOL_STARTS = 1.5
+POOL_STARTS = 1.0
 #: Seconds of one K-Means iteration beyond its arithmetic, and bytes a second of sums that the driver adds up.
 ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
 #: Seconds to solve for domain weights from the texts, the solver's imports included.
@@ -53,37 +59,39 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
     cpus = min(cluster.cpu_slots, work.tasks)
     over_splits = min(cpus, max(1.0, work.splits))
     buckets = min(cpus, buckets_of(work.documents))
-    starts, splits = rates.starts, SPLIT * work.splits
+    starts, splits, commits = rates.starts, SPLIT * work.splits, COMMIT * work.splits
     hashing = work.documents / rates.hashed_documents * (1 + buckets_of(work.documents)) / 2
     task = starts.process + starts.code
     times = [
         _sources(work, rates, cpus),
         StageTime(
             "documents",
-            starts.code,
+            task,
             splits,
-            work.text_bytes / rates.described_bytes,
+            work.text_bytes / rates.described_bytes + commits,
             over_splits,
+            spared=task - starts.code / 2,  # the process that counted rows has imported most of it
             disk=60 * work.documents + ZSTD_SHARE * min(work.text_bytes, work.excerpts * EXCERPT_CHARACTERS),
             note="tokens, hashes",
         ),
         StageTime("duplicates", TURN, work=hashing, slots=buckets, note="exact copies"),
         _encoder(work, rates),
         _embeddings(work, rates, cluster, splits),
-        StageTime("repeats", task, work=hashing, slots=buckets, note="equal vectors"),
+        StageTime("repeats", task, work=hashing, slots=buckets, spared=task - TURN, note="equal vectors"),
         _centroids(work, rates, cluster),
         StageTime(
             "assignments",
-            task + starts.torch,
+            PAIR * (task + starts.torch) + FIRST_PRODUCT,
             splits,
-            work.documents / rates.assigned_documents,
+            work.documents / rates.assigned_documents + commits,
             over_splits,
+            spared=task,
             disk=16 * work.documents,
             note="all documents, on CPUs",
         ),
         StageTime(
             "clusters",
-            TURN,
+            5 * TURN,
             work.excerpts / rates.worded_texts,
             work.documents / rates.summarised_documents,
             over_splits,
@@ -92,7 +100,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _profiles(work, rates, over_splits),
         StageTime(
             "plan",
-            starts.planning + (SOLVE if work.weighs_texts else 0.0),
+            task + starts.planning + (SOLVE if work.weighs_texts else 0.0),
             splits + work.phases * work.documents / rates.planned_documents,
             disk=12 * work.documents,
             note="one process",
@@ -113,14 +121,18 @@ def _sources(work: Work, rates: Rates, cpus: float) -> StageTime:
     starts = rates.starts
     model = starts.torch if work.encoder == "sentence-transformers" else 0.0
     scanning = work.bytes / rates.scanned_bytes
-    fixed = starts.process + starts.code + model
-    return StageTime("sources", fixed, work=scanning, slots=min(cpus, max(1, work.files)), note="rows counted")
+    fixed, slots = starts.process / 2 + starts.code + model, min(cpus, max(1, work.files))  # Ray starts some ahead
+    return StageTime("sources", fixed, work=scanning, slots=slots, spared=starts.process / 2, note="rows counted")
 
 
 def _encoder(work: Work, rates: Rates) -> StageTime:
     if work.encoder == "lexical":
-        return StageTime("encoder", rates.starts.code, serial=rates.fit, note="fitted, one process")
-    return StageTime("encoder", 5 * TURN, note="the model is looked up")
+        fixed = rates.starts.code / 2
+        return StageTime("encoder", fixed, serial=rates.fit, spared=fixed / 2, note="fitted, one process")
+    if work.encoder == "given":
+        return StageTime("encoder", 2 * TURN, note="the first vector is looked at")
+    torch = rates.starts.torch
+    return StageTime("encoder", 5 * TURN + torch, spared=torch, note="the model is looked up")
 
 
 def _embeddings(work: Work, rates: Rates, cluster: Cluster, splits: float) -> StageTime:
@@ -135,7 +147,7 @@ def _embeddings(work: Work, rates: Rates, cluster: Cluster, splits: float) -> St
         fixed += starts.torch + starts.models
     if not (neural and rates.gpu):
         most = min(work.actors * (8 if neural else 1), max(1.0, work.splits) * (8 if neural else 1))
-        encoding = work.documents / rates.encoded_documents
+        encoding = work.documents / rates.encoded_documents + COMMIT * work.splits
         slots, note = min(cluster.cpu_slots, most), f"{work.dimensions} dimensions, on CPUs"
         return StageTime("embeddings", fixed, splits, encoding + reading, slots, disk=disk, note=note)
     gpus = min(cluster.all_gpus, work.actors, max(1.0, work.splits))
@@ -202,8 +214,8 @@ def _profiles(work: Work, rates: Rates, slots: float) -> StageTime:
 def _shards(work: Work, rates: Rates, over_splits: float, splits: float) -> StageTime:
     """Half of the work is spread over splits, the other over groups of shards."""
     groups = min(over_splits, 1 + work.drawn_bytes // GROUP_BYTES)
-    writing = work.drawn_bytes / rates.written_bytes
+    writing = work.drawn_bytes / rates.written_bytes + COMMIT * work.splits
     slots = 2 / (1 / over_splits + 1 / groups)
     note = f"and {LZ4_SHARE * work.drawn_bytes / 1e9:,.3g} GB while it runs"
-    fixed, disk = rates.starts.process + rates.starts.code, ZSTD_SHARE * work.drawn_bytes
-    return StageTime("shards", fixed, splits, writing, slots, disk=disk, note=note)
+    fixed, disk = PAIR * (rates.starts.process + rates.starts.code), ZSTD_SHARE * work.drawn_bytes
+    return StageTime("shards", fixed, splits, writing, slots, disk=disk, spared=fixed - TURN, note=note)

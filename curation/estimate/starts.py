@@ -19,7 +19,7 @@ from curation.estimate.rates import Starts
 #: What is imported, step by step.
 STEPS = {
     "ray": ("ray",),
-    "code": ("curation.stages.documents", "curation.stages.shards"),
+    "code": ("curation.stages.documents", "curation.stages.shards", "pandas"),  # which Arrow imports when first used
     "planning": ("curation.stages.plan",),
     "torch": ("torch",),
     "data": ("ray.data",),
@@ -27,7 +27,7 @@ STEPS = {
     "models": ("sentence_transformers",),  # which imports those of `metrics` too
 }
 #: Seconds that a new process takes to join Ray once it has imported it.
-JOINING = 0.3
+JOINING = 0.2
 
 _CHILD = """
 import importlib, json, sys, time

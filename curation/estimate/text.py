@@ -76,7 +76,7 @@ def _domains(estimate: Estimate) -> Table:
 
 def _stages(estimate: Estimate) -> Table:
     cluster, times = estimate.cluster, estimate.times
-    title = f"What would be done, on {cluster}"
+    title = f"What would be done, on {estimate.machines}"
     columns = ["stage", "time", "range", "GPU hours", "disk", estimate.currency, " "]
     if not cluster.priced:
         columns.remove(estimate.currency)

@@ -65,6 +65,7 @@ class StageTime:
         gpus: of the cluster, while the stage holds them; 0 where it runs on CPUs.
         disk: bytes that stay in the run directory.
         spread: of the work, see `Rates`.
+        spared: of the fixed seconds, those that fall away when a task happens on a process that has what it needs.
         note: what it is made of, for people.
     """
 
@@ -76,6 +77,7 @@ class StageTime:
     gpus: int = 0
     disk: float = 0.0
     spread: tuple[float, float] = (1.0, 1.0)
+    spared: float = 0.0
     note: str = ""
 
     @property
@@ -86,7 +88,7 @@ class StageTime:
     @property
     def low(self) -> float:
         """The time if all goes well."""
-        return self.fixed * FIXED_SPREAD[0] + (self.serial + self.work / self.slots) * self.spread[0]
+        return (self.fixed - self.spared) * FIXED_SPREAD[0] + (self.serial + self.work / self.slots) * self.spread[0]
 
     @property
     def high(self) -> float:

@@ -127,6 +127,7 @@ def test_measured_rates_are_positive_and_of_the_job_s_encoder(path, monkeypatch,
     assert sum(seconds.values()) < 60
     assert "here" in found.note
     assert not found.cluster.priced
+    assert found.machines.startswith("this machine")
 
 
 def test_rates_of_k_means_fall_with_clusters_and_dimensions():

@@ -130,7 +130,7 @@ def _encoder(work: Work, rates: Rates) -> StageTime:
         fixed = rates.starts.code / 2
         return StageTime("encoder", fixed, serial=rates.fit, spared=fixed / 2, note="fitted, one process")
     if work.encoder == "given":
-        return StageTime("encoder", 2 * TURN, note="the first vector is looked at")
+        return StageTime("encoder", 2 * TURN, note="vectors are given")
     torch = rates.starts.torch
     return StageTime("encoder", 5 * TURN + torch, spared=torch, note="the model is looked up")
 

@@ -60,6 +60,11 @@ def split_counts(rows: int, stats: Mapping[str, int], written_bytes: int) -> dic
     }
 
 
+def ascii_text(value: str) -> str:
+    """A label's value as Ray takes it: other characters as Python writes them in ASCII."""
+    return value.encode("ascii", "backslashreplace").decode()
+
+
 class Meters:
     """Records metrics in this process, of one run at a time."""
 
@@ -80,6 +85,7 @@ class Meters:
         for name, value in values.items():
             given = {"stage": self._stage, **labels}
             tags = {"run": self._run} | {label: given.get(label, "") for label in METRICS[name].labels}
+            tags = {label: ascii_text(value) for label, value in tags.items()}
             if not name.endswith("_total"):
                 self._metric(name).set(value, tags)
             elif value > 0:

@@ -197,7 +197,7 @@ def test_no_gpu_and_no_free_cpu_end_in_words(ray_session, hasty, monkeypatch):
     told = []
     monkeypatch.setattr(waiting.PATIENCE, "tell", lambda kind, text: told.append((kind, text)))
     monkeypatch.setattr(waiting.PATIENCE, "told", 0.0)
-    with pytest.raises(RunError, match=r"Asked for: 1 CPU and 1 GPU; the cluster has 1 nodes with 2 CPU.* 0 GPU"):
+    with pytest.raises(RunError, match=r"Asked for: 1 GPU; the cluster has 1 nodes with 2 CPU.* 0 GPU"):
         list(workers.map_items([1], die_of, "", gpus=1))
     hog = ray.remote(num_cpus=2)(Board).remote()
     ray.get(hog.idle_seconds.remote())

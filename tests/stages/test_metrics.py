@@ -174,3 +174,10 @@ def test_a_lost_worker_is_an_event_that_names_the_split(monkeypatch):
     assert heard[1][0] == "lost"
     assert (heard[1][1]["split"], heard[1][1]["splits"]) == (8, 2)
     assert "node gone" in heard[1][1]["text"]
+
+
+def test_labels_of_any_characters_are_recorded(ray_session):
+    meters = Meters()
+    meters.at("/runs/é", "documents")
+    meters.record({"curation_documents_total": 3, "curation_splits": 1}, {"domain": "日本\n"})
+    assert metrics.ascii_text("é日\n") == "\\xe9\\u65e5\n"

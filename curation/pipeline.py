@@ -40,6 +40,7 @@ from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
 from curation.stages.shared_storage import check_nodes
+from curation.stages.spill import SPILL
 from curation.storage.lock import locked
 from curation.storage.store import Made, Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
@@ -110,7 +111,7 @@ def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
             run.reporter.event("skip", stage=stage.name)
         made[stage.name] = marker.made
     _keep_job(run, text)
-    run.store.remove_folder(shards.SPILL)
+    run.store.remove_folder(SPILL)
     run.reporter.event("done", shards=made["shards"].stats)
 
 

@@ -11,13 +11,15 @@ import json
 import time
 from typing import Any
 
+from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
 from curation.pipeline import EVENTS, STAGES, stage_fingerprint
 from curation.report.live import Live, Pass, StageState
 from curation.stages.context import JOB
 from curation.stages.plan_tables import SHARDS
-from curation.stages.shards import SPILL, group_shards, spill_name
+from curation.stages.shards import shard_names
+from curation.stages.spill import SPILL, spill_name
 from curation.stages.splits import load_splits, part_name
 from curation.storage.holder import holder
 from curation.storage.store import Marker, Store
@@ -69,8 +71,12 @@ def has_begun(store: Store, name: str, done: dict[str, Marker]) -> bool:
     stage = next(stage for stage in STAGES if stage.name == name)
     if not store.exists(JOB) or any(before.partition(".")[0] not in done for before in stage.after):
         return False
-    job = parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
-    return bool(store.started(name).get("fingerprint") == stage_fingerprint(stage, job, done))
+    return bool(store.started(name).get("fingerprint") == stage_fingerprint(stage, job_of(store), done))
+
+
+def job_of(store: Store) -> Job:
+    """The job as the run directory has it."""
+    return parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
 
 
 def passes_of(store: Store, name: str, since: float) -> tuple[list[Pass], list[float]]:
@@ -86,9 +92,8 @@ def passes_of(store: Store, name: str, since: float) -> tuple[list[Pass], list[f
         found = [("splits", rows, store.times(name))]
     elif name == "shards":
         listed = store.read_table(SHARDS)
-        files = [file for group in group_shards(listed) for file in group.files]
         spilled = {spill_name(split.split_id): split.rows for split in load_splits(store)}
-        shards = dict(zip(files, listed["rows"].to_pylist(), strict=True))
+        shards = dict(zip(shard_names(listed, job_of(store)), listed["rows"].to_pylist(), strict=True))
         found = [("splits gathered", spilled, store.times(SPILL)), ("shards", shards, store.times(name))]
     else:
         return [], []

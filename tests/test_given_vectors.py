@@ -89,7 +89,7 @@ def test_the_same_shards_from_another_type_of_column_and_other_splits(finished, 
     folder, _, _, _ = finished
     words, vectors, _ = corpus()
     run(write(tmp_path, words, vectors, pa.large_list(pa.float64())), "split_bytes=1000000")
-    index, other = (json.loads((where / "run/shards/index.json").read_text()) for where in (folder, tmp_path))
+    index, other = (json.loads((where / "run/shards/curation_index.json").read_text()) for where in (folder, tmp_path))
     assert [shard["sha256"] for shard in index["shards"]] == [shard["sha256"] for shard in other["shards"]]
 
 

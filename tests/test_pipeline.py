@@ -59,7 +59,7 @@ def test_every_stage_ran_and_everything_it_promises_holds(finished):
 
 def test_shards_are_what_a_trainer_reads(finished):
     _, run_dir, _ = finished
-    index = json.loads((run_dir / "shards/index.json").read_text())
+    index = json.loads((run_dir / "shards/curation_index.json").read_text())
     assert len(index["shards"]) > 2
     files = [str(run_dir / "shards" / shard["file"]) for shard in index["shards"]]
     loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(run_dir.parent / "hf"))

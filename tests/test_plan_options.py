@@ -48,7 +48,7 @@ class Planned:
         self.run_dir, self.events = run_dir, events
         self.summary = json.loads((run_dir / "report/summary.json").read_text())
         self.weights = json.loads((run_dir / "plan/weights.json").read_text())
-        self.index = json.loads((run_dir / "shards/index.json").read_text())
+        self.index = json.loads((run_dir / "shards/curation_index.json").read_text())
 
     @property
     def shares(self):

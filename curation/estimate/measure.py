@@ -25,12 +25,13 @@ from curation.estimate.rates import Rates
 from curation.estimate.stages import candidates
 from curation.estimate.starts import measured_starts
 from curation.output import parquet
+from curation.output.columns import shard_columns
 from curation.sources.find import InputFile
 from curation.sources.rows import Rows, Split
 from curation.stages.documents import EXCERPT_CHARACTERS, documents_table, excerpts_table, texts_digest
 from curation.stages.encoder import FIT_DOCUMENTS
 from curation.stages.encoding import embeddings_table
-from curation.stages.shards import OWN_COLUMNS, write_spill
+from curation.stages.spill import write_spill
 
 #: Documents that are described and written, and encoded; vectors that K-Means is tried on, on a CPU and on a GPU.
 DESCRIBED, ENCODED, ROWS, GPU_ROWS = 2000, 256, 8192, 1 << 18
@@ -133,7 +134,7 @@ def _described(job: Job, texts: list[str]) -> pa.Table:
 def _written(texts: list[str]) -> None:
     """What `shards` does with texts that it has read: both passes."""
     count = len(texts)
-    columns = parquet.schema({})
+    columns = shard_columns({})
     text = pa.table(
         {
             "text": pa.array(texts, pa.large_string()),
@@ -141,7 +142,7 @@ def _written(texts: list[str]) -> None:
             "domain": pa.array(["domain"] * count, pa.string()),
             "cluster": np.zeros(count, np.int32),
         }
-    ).select([name for name in OWN_COLUMNS if name != "repetition"])
+    ).select([name for name in columns.names if name != "repetition"])
     position = np.arange(count)
     plan = pa.table({"doc_id": position[::-1].copy(), "repetition": np.zeros(count, np.int16), "position": position})
     sink = io.BytesIO()

@@ -7,7 +7,6 @@ plainly (a dictionary of long texts is waste) and without statistics; `domain` r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,19 +21,6 @@ SUFFIX = ".parquet"
 ROW_GROUP, ROW_GROUP_BYTES = 1024, 1 << 30
 
 
-def schema(carried: Mapping[str, pa.DataType]) -> pa.Schema:
-    """The columns of a shard; `carried` are those that come from the sources as they are, with their types."""
-    fields = [
-        ("text", pa.string()),
-        ("doc_id", pa.int64()),
-        ("domain", pa.string()),
-        ("cluster", pa.int32()),
-        ("repetition", pa.int16()),
-        *carried.items(),
-    ]
-    return pa.schema(fields)
-
-
 def write(sink: Any, rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema) -> None:
     """Writes the rows `order` of a table, in this order.
 
@@ -42,7 +28,7 @@ def write(sink: Any, rows: pa.Table, order: NDArray[np.int64], columns: pa.Schem
         sink: a writable binary file, where the shard goes.
         rows: at least the columns of `columns`; one chunk a column makes it fast.
         order: int64[n], row numbers in `rows`.
-        columns: the shard's schema, see `schema`.
+        columns: the shard's schema, see `columns.shard_columns`.
     """
     sizes = pc.fill_null(pc.binary_length(rows["text"]), 0).to_numpy()[order]
     options: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "use_dictionary": ["domain"]}

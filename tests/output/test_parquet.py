@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.output import parquet
+from curation.output.columns import shard_columns
 
 
 def rows(count):
@@ -24,7 +25,7 @@ def rows(count):
 
 def written(table, order):
     sink = io.BytesIO()
-    parquet.write(sink, table, np.array(order, np.int64), parquet.schema({"id": pa.string(), "date": pa.date32()}))
+    parquet.write(sink, table, np.array(order, np.int64), shard_columns({"id": pa.string(), "date": pa.date32()}))
     return sink.getvalue()
 
 

@@ -40,7 +40,7 @@ def sign(run_dir):
     settings = read_job(store)
     for stage in STAGES:
         marker = store.marker(stage.name)
-        index = run_dir / "shards/index.json"
+        index = run_dir / "shards/curation_index.json"
         parts = []
         for part in marker.parts:
             size, sha256 = store.hash(part.name)
@@ -53,8 +53,10 @@ def sign(run_dir):
                 part = told[f"shards/{shard['file']}"]
                 shard |= {"bytes": part.bytes, "sha256": part.sha256}
             index.write_text(json.dumps(listed))
-            size, sha256 = store.hash("shards/index.json")
-            parts = [replace(p, bytes=size, sha256=sha256) if p.name == "shards/index.json" else p for p in parts]
+            size, sha256 = store.hash("shards/curation_index.json")
+            parts = [
+                replace(p, bytes=size, sha256=sha256) if p.name == "shards/curation_index.json" else p for p in parts
+            ]
         marker = replace(marker, parts=parts, fingerprint=stage_fingerprint(stage, settings, markers))
         markers[stage.name] = marker
         store.finish(marker)

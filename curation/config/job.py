@@ -156,8 +156,7 @@ class Job(Section):
                     f"domain {source.domain!r}: either all sources have a vector_column or none: vectors of two "
                     "makers can't be compared"
                 )
-            taken = {"text", "doc_id", "domain", "cluster", "repetition", "id", "position"}
-            taken |= {"sample_weight"} if self.output.repetition == "weight" else set()
+            taken = {"text", "doc_id", "domain", "cluster", "repetition", "sample_weight", "id", "position"}
             for column in source.keep_columns:
                 if column in taken:
                     raise ValueError(f"keep_columns names {column!r}, a name that the shards need")

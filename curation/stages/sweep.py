@@ -47,7 +47,7 @@ from curation.stages.context import Fingerprint, Stage
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
-from curation.stages.held_out import hold_out
+from curation.stages.held_out import hold_out, reads_content
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
@@ -148,7 +148,7 @@ class Corpus:
     def __init__(self, store: Store, job: Job, total: int, reporter: Reporter) -> None:
         self._store, self._job, self._reporter = store, job, reporter
         with reporter.stage("documents", 0):
-            splits, content = load_splits(store), not job.dedup.exact  # a swept key may hold out what this job does not
+            splits, content = load_splits(store), reads_content(job)
             self._all = load_eligible(store, splits, job.domains, total, job.quality.given, content)
         self._by_domain = cell_totals(self._all.cell % len(job.domains), self._all.tokens, len(job.domains))[1]
         self._known = {_clustering(job): self._clustered(self._all, load_centroids(store))}

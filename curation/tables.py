@@ -10,7 +10,10 @@ from functools import cache
 
 import pyarrow as pa
 
-TABLE_VERSION = 5
+TABLE_VERSION = 6
+
+#: What stands for a phase where documents are held out for validation, which belong to none.
+VALIDATION = -1
 
 #: One input file. `etag` is "<size>-<mtime in ns>" on file systems without one.
 SOURCES = pa.schema(
@@ -147,8 +150,9 @@ GROUPS = pa.schema(
     ]
 )
 
-#: One cell, cluster x domain, in one phase (from 0). `epochs` is realised over available tokens; `left_out` is the
-#: reason why nothing may be drawn, null where something may.
+#: One cell, cluster x domain, in one phase (from 0). What is available is what is not held out for validation, and
+#: `validation_documents` is. `epochs` is realised over available tokens; `left_out` is the reason why nothing may be
+#: drawn, null where something may.
 ALLOCATION = pa.schema(
     [
         ("phase", pa.int16()),
@@ -156,6 +160,7 @@ ALLOCATION = pa.schema(
         ("domain", pa.string()),
         ("available_documents", pa.int64()),
         ("available_tokens", pa.int64()),
+        ("validation_documents", pa.int64()),
         ("target_tokens", pa.float64()),
         ("realised_tokens", pa.int64()),
         ("epochs", pa.float64()),
@@ -165,6 +170,7 @@ ALLOCATION = pa.schema(
 )
 
 #: One shard that is to be written. `file` is its name in `shards`, with the folder of its phase and without suffix.
+#: The shards of validation come last, with VALIDATION for a phase.
 SHARDS = pa.schema(
     [
         ("shard", pa.int32()),
@@ -178,17 +184,20 @@ SHARDS = pa.schema(
 )
 
 
-def schedule(last_doc_id: int, draws: int, shards: int) -> pa.Schema:
-    """One draw: `repetition` counts a document's draws from 0, `position` is the draw's row in the whole output.
+def schedule(last_doc_id: int, rows: int, shards: int, *, weighted: bool) -> pa.Schema:
+    """One row of the shards, which is one draw; or, weighted, all draws of a document in a phase.
 
+    `repetition` is how often the document was drawn before, from 0; `position` is the row in the whole output;
+    `sample_weight` is how many draws the row stands for. Documents for validation are there once, with 0 and 1.
     Columns are as narrow as these numbers let them be; a run has one schema.
     """
     return pa.schema(
         [
             ("doc_id", _narrowest(last_doc_id)),
             ("repetition", pa.int16()),
-            ("position", _narrowest(draws)),
+            ("position", _narrowest(rows)),
             ("shard", _narrowest(shards)),
+            *([("sample_weight", pa.int16())] if weighted else []),
         ]
     )
 

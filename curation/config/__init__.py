@@ -3,7 +3,8 @@
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost, CpuNode, GpuNode
 from curation.config.embedding import Embedding
-from curation.config.job import Job, Output, Rows, Source, Tokens
+from curation.config.job import Job, Rows, Source, Tokens
+from curation.config.output import Output, Validation
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 from curation.config.resources import Resources
 
@@ -26,4 +27,5 @@ __all__ = [
     "Sampling",
     "Source",
     "Tokens",
+    "Validation",
 ]

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost
 from curation.config.embedding import Embedding
+from curation.config.output import Output
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.resources import Resources
 from curation.config.section import PRINTABLE, Positive, Section
@@ -78,15 +79,6 @@ class Dedup(Section):
 
     exact: bool = True
     """Drop documents whose text, NFC-normalised and with white space folded, was seen at a lower doc_id."""
-
-
-class Output(Section):
-    """What the shards look like."""
-
-    format: Literal["parquet"] = "parquet"
-    """File format of the shards."""
-    shard_bytes: Annotated[int, Field(ge=1, le=2**40)] = 268_435_456
-    """UTF-8 bytes of text a shard, before compression."""
 
 
 class Job(Section):
@@ -164,7 +156,7 @@ class Job(Section):
                     f"domain {source.domain!r}: either all sources have a vector_column or none: vectors of two "
                     "makers can't be compared"
                 )
-            taken = {"text", "doc_id", "domain", "cluster", "repetition", "id", "position"}
+            taken = {"text", "doc_id", "domain", "cluster", "repetition", "sample_weight", "id", "position"}
             for column in source.keep_columns:
                 if column in taken:
                     raise ValueError(f"keep_columns names {column!r}, a name that the shards need")

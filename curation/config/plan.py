@@ -57,7 +57,8 @@ class Budget(Section):
     """How much is drawn: one of the two."""
 
     epochs: Annotated[float, Field(gt=0, le=NO_CLIP)] | None = None
-    """Tokens to draw, as a multiple of those that may be drawn: without copies and what is excluded."""
+    """Tokens to draw, as a multiple of those that may be drawn: without copies, what is excluded and what is held out
+    for validation."""
     tokens: Count | None = None
     """Tokens to draw."""
 

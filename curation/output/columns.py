@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-#: Columns that the run makes; the others come from the sources.
-OWN_COLUMNS = ("text", "doc_id", "domain", "cluster", "repetition", "sample_weight")
+#: Columns that the plan gives, and all that the run makes; the others come from the sources.
+PLANNED = ("repetition", "sample_weight")
+OWN_COLUMNS = ("text", "doc_id", "domain", "cluster", *PLANNED)
 
 
 def shard_columns(carried: Mapping[str, pa.DataType], weighted: bool = False) -> pa.Schema:

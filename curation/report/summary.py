@@ -1,7 +1,7 @@
 """The figures of a run, from its tables: what a person asks first.
 
-Pure functions on Arrow tables. Shares are of tokens. "Before" is the corpus after bad rows and copies were dropped;
-"after" is what was drawn, repetitions counted.
+Pure functions on Arrow tables. Shares are of tokens. "Before" is the corpus after bad rows and copies were dropped and
+what is for validation was held out; "after" is what was drawn, repetitions counted.
 """
 
 from __future__ import annotations
@@ -72,13 +72,14 @@ def left_out_rows(allocation: pa.Table) -> list[dict[str, Any]]:
 def cluster_rows(clusters: pa.Table, allocation: pa.Table) -> list[dict[str, Any]]:
     """A row a cluster, largest first: documents, tokens before and after, coherence, terms, whether it was clipped."""
     numbers = clusters["cluster"].to_pylist()
+    documents = tokens_by(first_phase(allocation), "cluster", numbers, "available_documents")
     before = tokens_by(first_phase(allocation), "cluster", numbers, "available_tokens")
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     clipped = spent_clusters(allocation)
     rows = [
         {
             "cluster": row["cluster"],
-            "documents": row["documents"],
+            "documents": int(n),
             **_before_after(int(b), int(a), int(before.sum()), int(after.sum())),
             "clipped": row["cluster"] in clipped,
             "coherence": row["coherence"],
@@ -86,7 +87,7 @@ def cluster_rows(clusters: pa.Table, allocation: pa.Table) -> list[dict[str, Any
             "group": row["group"],
             "warning": row["warning"],
         }
-        for row, b, a in zip(clusters.to_pylist(), before, after, strict=True)
+        for row, n, b, a in zip(clusters.to_pylist(), documents, before, after, strict=True)
     ]
     return sorted(rows, key=lambda row: (-row["tokens_before"], row["cluster"]))
 
@@ -103,7 +104,7 @@ def group_rows(clusters: list[dict[str, Any]], groups: pa.Table) -> list[dict[st
             {
                 "group": group["group"],
                 "clusters": group["clusters"],
-                "documents": group["documents"],
+                "documents": sum(row["documents"] for row in own),
                 **_before_after(before, after, all_before, all_after),
                 "terms": group["terms"],
             }

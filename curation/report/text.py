@@ -57,6 +57,9 @@ def _totals(summary: dict[str, Any]) -> Table:
     if documents["rejected"]:
         table.add_row("rejected", f"{documents['rejected']:,}", "", "see the rejected table")
     table.add_row("copies dropped", f"{summary['duplicates']['dropped']:,}", "", "")
+    if plan["validation"]:
+        held, size = plan["validation"], _size(shards["validation"])
+        table.add_row("validation", f"{held['documents']:,}", short(held["tokens"]), f"{size}, held out")
     eligible = sum(row["tokens_before"] for row in summary["domains"])
     table.add_row("to draw from", f"{plan['documents']:,}", short(eligible), summary["encoder"])
     for row in summary["left_out"]:
@@ -64,9 +67,16 @@ def _totals(summary: dict[str, Any]) -> Table:
     share = plan["used_documents"] / plan["documents"]
     different = short(plan["unique_tokens"])
     table.add_row("used at least once", f"{plan['used_documents']:,}", different, f"{share:.1%} of documents")
-    size = f"{shards['shards']} shards, {short(shards['bytes'])}B"
-    table.add_row("drawn", f"{plan['draws']:,}", short(plan["tokens"]), size)
+    weighted = plan["rows"] < plan["draws"]
+    told = "the documents' weights" if weighted else _size(shards)
+    table.add_row("drawn", f"{plan['draws']:,}", short(plan["tokens"]), told)
+    if weighted:
+        table.add_row("written", f"{plan['rows']:,}", short(plan["row_tokens"]), _size(shards))
     return table
+
+
+def _size(shards: dict[str, Any]) -> str:
+    return f"{shards['shards']} shards, {short(shards['bytes'])}B"
 
 
 def text_read(embeddings: dict[str, int]) -> str:

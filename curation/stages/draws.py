@@ -53,12 +53,22 @@ def draw_phases(
                 f"{request.budget_key}: {decision.allocation.total:.0f} tokens are less than half of the shortest "
                 f"document that could be drawn; the corpus has {cells.tokens.sum()} tokens"
             )
+        weight = None
+        if job.output.repetition == "weight":
+            drawn, weight = once(drawn, counts)
         if before is not None:
             np.add(drawn.repetition, used[drawn.document], out=drawn.repetition)
         realised = cell_totals(documents.cell, documents.tokens, cells.tokens.size, counts)[1]
-        phases.append(PlannedPhase(request, decision, drawn, realised.reshape(cells.tokens.shape)))
+        phases.append(PlannedPhase(request, decision, drawn, weight, realised.reshape(cells.tokens.shape)))
         used += counts
     return phases, used
+
+
+def once(drawn: Schedule, counts: NDArray[np.int16]) -> tuple[Schedule, NDArray[np.int16]]:
+    """Each drawn document at the place of its first draw, and how often it is drawn: int16[rows]."""
+    first = np.flatnonzero(drawn.repetition == 0)
+    document = drawn.document[first]
+    return Schedule(document, drawn.repetition[first]), counts[document]
 
 
 @dataclass(frozen=True)

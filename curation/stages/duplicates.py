@@ -73,12 +73,17 @@ def hashes_in_bucket(
     ids, hashes = [np.empty(0, np.int64)], [np.empty((0, 2), np.uint64)]
     for name in names:
         table = store.read_table(name, ["doc_id", column]).drop_null()
-        found = table[column].combine_chunks()
-        halves = np.frombuffer(found.buffers()[1], np.uint64).reshape(-1, 2)[found.offset :][: len(found)]
+        halves = hash_halves(table[column])
         mine = halves[:, 0] % np.uint64(buckets) == bucket
         ids.append(table["doc_id"].to_numpy()[mine])
         hashes.append(halves[mine])
     return np.concatenate(ids), np.concatenate(hashes)
+
+
+def hash_halves(hashes: pa.ChunkedArray) -> NDArray[np.uint64]:
+    """A column of 16-byte hashes without nulls as uint64[n, 2]."""
+    found = hashes.combine_chunks()
+    return np.frombuffer(found.buffers()[1], np.uint64).reshape(-1, 2)[found.offset :][: len(found)]
 
 
 def copies_of(doc_id: NDArray[np.int64], hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

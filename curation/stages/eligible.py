@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.config import Job
@@ -13,6 +14,7 @@ from curation.errors import JobError, RunError
 from curation.sampling.cells import cell_of, cell_totals
 from curation.sampling.grouping import index_type
 from curation.sources.rows import Split
+from curation.stages.duplicates import hash_halves
 from curation.stages.splits import part_name, total_documents
 from curation.storage.store import Store
 
@@ -21,8 +23,8 @@ from curation.storage.store import Store
 class Eligible:
     """The documents that may be drawn, ascending by doc_id; all arrays but `ends` have their length n.
 
-    doc_id int32 (int64 beyond 2^31 rows), cell int32, tokens int32, bytes int32, quality float32 (NaN: none; None:
-    not asked for); `ends` int64[splits]: where each split ends.
+    doc_id int32 (int64 beyond 2^31 rows), cell int32, tokens int32, bytes int32, quality float32 (NaN: none), content
+    uint64 (half of the text's hash); None where they were not asked for. `ends` int64[splits]: where each split ends.
     """
 
     doc_id: NDArray[Any]
@@ -30,7 +32,13 @@ class Eligible:
     tokens: NDArray[np.int32]
     bytes: NDArray[np.int32]
     quality: NDArray[np.float32] | None
+    content: NDArray[np.uint64] | None
     ends: NDArray[np.int64]
+
+    def only(self, which: NDArray[Any], ends: NDArray[np.int64]) -> Eligible:
+        """Some of the documents, by a mask or ascending indices, and where each split ends among them."""
+        columns = {name: array for name, array in vars(self).items() if name != "ends" and array is not None}
+        return replace(self, **{name: array[which] for name, array in columns.items()}, ends=ends)
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,14 @@ class Cells:
         return np.where(self.left_out < 0, self.tokens, 0)
 
 
-def load_eligible(store: Store, splits: list[Split], domains: list[str], total: int, with_quality: bool) -> Eligible:
+def load_eligible(
+    store: Store,
+    splits: list[Split],
+    domains: list[str],
+    total: int,
+    with_quality: bool = False,
+    with_content: bool = False,
+) -> Eligible:
     """Reads the arrays that the plan is made from, split by split; `total` documents have an assignment."""
     number = {domain: index for index, domain in enumerate(domains)}
     doc_type = index_type(total_documents(splits))
@@ -61,6 +76,9 @@ def load_eligible(store: Store, splits: list[Split], domains: list[str], total: 
     if with_quality:
         arrays["quality"] = np.empty(total, np.float32)
     columns = [name for name in arrays if name not in ("doc_id", "cell")]
+    if with_content:
+        arrays["content"] = np.empty(total, np.uint64)
+    read = ["domain", *columns, *(["content_hash"] if with_content else [])]
     ends = np.zeros(len(splits), np.int64)
     start = 0
     for index, split in enumerate(splits):
@@ -71,17 +89,19 @@ def load_eligible(store: Store, splits: list[Split], domains: list[str], total: 
         if stop > total:
             break
         if len(doc_id):
-            documents = store.read_table(part_name("documents", split.split_id), ["domain", *columns])
+            documents = store.read_table(part_name("documents", split.split_id), read)
             rows = doc_id - split.first_doc_id
             domain = np.full(len(rows), number[documents["domain"][0].as_py()], np.int32)
             arrays["doc_id"][start:stop] = doc_id
             arrays["cell"][start:stop] = cell_of(assigned["cluster"].to_numpy(), domain, len(domains))
             for name in columns:
                 arrays[name][start:stop] = documents[name].to_numpy()[rows]
+            if with_content:
+                arrays["content"][start:stop] = hash_halves(documents["content_hash"].take(pa.array(rows)))[:, 0]
         start = stop
     if start != total:
         raise RunError(f"assignments: not {total} documents, as the stage counted; see `curation verify`")
-    return Eligible(quality=arrays.pop("quality", None), ends=ends, **arrays)
+    return Eligible(quality=arrays.pop("quality", None), content=arrays.pop("content", None), ends=ends, **arrays)
 
 
 def cells_of(job: Job, documents: Eligible, clusters: int, groups: NDArray[np.int32] | None = None) -> Cells:

@@ -88,9 +88,17 @@ class PlannedPhase:
     request: PhaseRequest
     decision: Decision
     drawn: Schedule
-    """`repetition` counts the draws of earlier phases too."""
+    """`repetition` counts the draws of earlier phases too. Where `weight` is given, only the first draw of each
+    document."""
+    weight: NDArray[np.int16] | None
+    """How often the document of each row is drawn in this phase; None: a row is a draw."""
     realised: NDArray[np.int64]
     """int64[C, D]: tokens drawn from each cell."""
+
+    @property
+    def draws(self) -> int:
+        """Draws, whether or not each has a row."""
+        return len(self.drawn.document) if self.weight is None else int(self.weight.sum(dtype=np.int64))
 
 
 def phases_of(job: Job) -> list[PhaseRequest]:

@@ -1,11 +1,12 @@
 """Plan: which document, how often, in which order, in which shard.
 
 Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, and where groups of clusters
-are evened out `clusters`. One actor loads what it needs as narrow arrays indexed by document (`eligible`), decides
-phase by phase (`phases`), draws the documents (`draws`) and writes `allocation` (a row a cell and phase),
-`schedule` (a row a draw, in parts by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain
-weights and how they came about). All of it is a pure function of the committed tables, so a planner that dies is
-started again from the beginning and writes the same bytes.
+are evened out `clusters`. One actor loads what it needs as narrow arrays indexed by document (`eligible`), takes away
+what is for validation (`held_out`), decides phase by phase (`phases`), draws the documents (`draws`) and writes
+`allocation` (a row a cell and phase), `schedule` (a row for each of the shards, in parts by split),
+`plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about). All of it
+is a pure function of the committed tables, so a planner that dies is started again from the beginning and writes the
+same bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
+from curation import tables
 from curation.config import Job
 from curation.errors import CurationError
 from curation.sampling.balance import coverage
-from curation.stages import plan_tables, workers
+from curation.stages import held_out, plan_tables, workers
 from curation.stages.board import board, in_hand
 from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import load_groups
@@ -47,6 +50,8 @@ def settings(job: Job) -> dict[str, Any]:
         "curve": job.quality.curve.model_dump() if by_quality else None,
         "domains": job.domains,
         "shard_bytes": job.output.shard_bytes,
+        "validation": held_out.settings(job),
+        "repetition": job.output.repetition,
         "seed": job.seed,
     }
 
@@ -78,6 +83,11 @@ def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
         found.append(
             f"{stats['without_quality']} of {stats['documents']} documents have no quality; each counts as the mean of "
             "its domain"
+        )
+    if stats["validation"] and not stats["validation"]["documents"]:
+        found.append(
+            "nothing is held out for validation: the cells (a cluster in a domain) are too small for "
+            "output.validation.fraction, or each holds copies of one text"
         )
     for phase in stats["phases"]:
         where = f"{phase['folder']}: " if phase["folder"] else ""
@@ -130,23 +140,30 @@ def make_plan(store: Store, job: Job) -> Result:
     splits = load_splits(store)
     assigned = store.marker("assignments")
     total = assigned.stats["documents"] if assigned else 0
-    documents = load_eligible(store, splits, job.domains, total, with_quality=_reads_quality(job))
+    content = held_out.reads_content(job)
+    documents = load_eligible(store, splits, job.domains, total, with_quality=_reads_quality(job), with_content=content)
     groups = load_groups(store) if job.sampling.balance == "groups" else None
-    cells = cells_of(job, documents, len(load_centroids(store)), groups)
+    clusters = len(load_centroids(store))
+    documents, held = held_out.hold_out(job, documents, cells_of(job, documents, clusters))
+    cells = cells_of(job, documents, clusters, groups)
     profiles = load_profiles(store) if "auto" in job.strategies else None
     phases, used = draw_phases(job, documents, cells, profiles)
     seen = coverage(documents.tokens, used)
     del used
-    shards = plan_tables.list_shards(documents, phases, job.output.shard_bytes)
+    stretches = plan_tables.stretches_of(job, documents, phases, held)
+    shards = plan_tables.list_shards(stretches, job.output.shard_bytes)
     parts = [
-        store.write_table(plan_tables.ALLOCATION, plan_tables.allocation_table(job, cells, phases)),
+        store.write_table(plan_tables.ALLOCATION, plan_tables.allocation_table(job, cells, phases, held)),
         store.write_table(plan_tables.SHARDS, shards),
         store.write_json(plan_tables.WEIGHTS, plan_tables.weights_record(job, phases)),
-        *plan_tables.write_schedule(store, documents, [phase.drawn for phase in phases], shards, splits),
+        *plan_tables.write_schedule(store, stretches, shards, splits),
     ]
+    training = shards.filter(pc.not_equal(shards["phase"], tables.VALIDATION))
     stats = {
-        "draws": sum(len(phase.drawn.document) for phase in phases),
+        "draws": sum(phase.draws for phase in phases),
         "tokens": seen.drawn_tokens,
+        "rows": sum(len(phase.drawn.document) for phase in phases),
+        "row_tokens": pc.sum(training["tokens"]).as_py(),
         "unique_tokens": seen.unique_tokens,
         "effective_tokens": round(seen.effective_tokens),
         "documents": seen.documents,
@@ -154,7 +171,8 @@ def make_plan(store: Store, job: Job) -> Result:
         "without_quality": int(np.isnan(documents.quality).sum()) if documents.quality is not None else 0,
         "left_out_documents": int(cells.documents[cells.left_out >= 0].sum()),
         "repetitions": seen.repetitions.tolist(),
-        "shards": shards.num_rows,
+        "shards": training.num_rows,
+        "validation": None if held is None else held.stats | {"shards": shards.num_rows - training.num_rows},
         "phases": [_phase_stats(phase) for phase in phases],
     }
     return Result(parts, stats)
@@ -177,7 +195,7 @@ def _phase_stats(phase: PlannedPhase) -> dict[str, Any]:
         "budget": round(decision.budget),
         "target": round(decision.allocation.total),
         "tokens": int(phase.realised.sum()),
-        "draws": len(phase.drawn.document),
+        "draws": phase.draws,
         "strategy": decision.weighing.strategy,
         "wanted_weights": None if wanted is None else wanted.tolist(),
         "target_weights": decision.allocation.domain_weights.tolist(),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curation import tables
 from curation.config import Job
 from curation.output.columns import shard_columns
 from curation.output.formats import Format, shard_format
@@ -32,6 +33,9 @@ from curation.stages.splits import load_files
 from curation.storage.store import Part, Store
 
 INDEX = "shards/curation_index.json"
+
+#: What the index and the stage count.
+TOTALS = ("rows", "tokens", "text_bytes", "bytes")
 
 #: UTF-8 bytes of text that a group of shards holds, about: what a task of the second pass has in memory.
 GROUP_BYTES = 1 << 28
@@ -55,8 +59,8 @@ def work(run: Run) -> Result:
     parts = write_groups(run, columns, groups, pending)
     index = index_of(run.job, columns, listed, parts)
     made = [*parts, *folder_indexes(run.store, format_, columns, parts), run.store.write_json(INDEX, index)]
-    stats = {key: index[key] for key in ("rows", "tokens", "text_bytes", "bytes")} | {"shards": len(index["shards"])}
-    return Result(made, stats)
+    stats = _counts(index)
+    return Result(made, stats | ({"validation": _counts(index["validation"])} if "validation" in index else {}))
 
 
 STAGE = Stage("shards", ("shards", SPILL), ("sources.files", "plan", "assignments"), settings, work)
@@ -89,7 +93,7 @@ def columns_of(run: Run, files: Mapping[int, InputFile]) -> pa.Schema:
     inputs = [file for file in files.values() if file.format == "parquet" and file.source in keeping]
     schemas = {file.path: schema for file, schema in workers.map_items(inputs, parquet_schema)}
     found = [(file.source, schemas.get(file.path)) for file in files.values()]
-    return shard_columns(carried_schema(run.job.sources, found))
+    return shard_columns(carried_schema(run.job.sources, found), weighted=run.job.output.repetition == "weight")
 
 
 def parquet_schema(file: InputFile) -> pa.Schema:
@@ -126,7 +130,6 @@ def index_of(job: Job, columns: pa.Schema, listed: pa.Table, parts: list[Part]) 
         }
         for part, row in zip(parts, listed.to_pylist(), strict=True)
     ]
-    totals = {key: sum(shard[key] for shard in shards) for key in ("rows", "tokens", "text_bytes", "bytes")}
     requests = phases_of(job)
     phases = [
         {
@@ -136,11 +139,20 @@ def index_of(job: Job, columns: pa.Schema, listed: pa.Table, parts: list[Part]) 
         }
         for request in requests
     ]
+    stop = len(shards) - listed["phase"].to_pylist().count(tables.VALIDATION)
     return {
         "version": 3,
         "format": job.output.format,
         **({"phases": phases} if job.phases else {"order": requests[0].order}),
         "columns": {field.name: str(field.type) for field in columns},
-        **totals,
-        "shards": shards,
+        **_with_totals(shards[:stop]),
+        **({"validation": _with_totals(shards[stop:])} if job.output.validation else {}),
     }
+
+
+def _with_totals(shards: list[dict[str, Any]]) -> dict[str, Any]:
+    return {key: sum(shard[key] for shard in shards) for key in TOTALS} | {"shards": shards}
+
+
+def _counts(index: dict[str, Any]) -> dict[str, Any]:
+    return {key: index[key] for key in TOTALS} | {"shards": len(index["shards"])}

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.config import Job
-from curation.output.columns import OWN_COLUMNS
+from curation.output.columns import OWN_COLUMNS, PLANNED
 from curation.sources.columns import conform
 from curation.sources.find import InputFile
 from curation.sources.rows import Columns, Rows, Split
@@ -59,8 +59,9 @@ def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bound
         source = job.sources[file.source]
         kept, most_bytes = tuple(source.keep_columns), job.rows.max_document_bytes
         wanted = Columns(source.text_column, source.id_column, kept, most_bytes=most_bytes)
+        planned = ["doc_id", POSITION, *(name for name in PLANNED if name in columns.names)]
         for split, rows in item.read(group, wanted, store):
-            plan = store.read_table(part_name("schedule", split.split_id), ["doc_id", "repetition", "position"])
+            plan = store.read_table(part_name("schedule", split.split_id), planned)
             assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
             texts = split_rows(file, split, rows, assigned, columns)
             with store.create(spill_name(split.split_id)) as sink:
@@ -68,7 +69,7 @@ def spill_item(item: WorkItem, store: Store, job: Job, columns: pa.Schema, bound
 
 
 def split_rows(file: InputFile, split: Split, rows: Rows, assigned: pa.Table, columns: pa.Schema) -> pa.Table:
-    """A row a document of the split: the shard's columns but `repetition`; cluster is null where it is not kept."""
+    """A row a document of the split: the shard's columns but those of the plan; cluster is null where it isn't kept."""
     cluster = np.full(split.rows, -1, np.int32)
     cluster[assigned["doc_id"].to_numpy() - split.first_doc_id] = assigned["cluster"].to_numpy()
     carried = {field.name: field.type for field in columns if field.name not in OWN_COLUMNS}
@@ -78,7 +79,7 @@ def split_rows(file: InputFile, split: Split, rows: Rows, assigned: pa.Table, co
         "domain": pa.repeat(pa.scalar(file.domain), split.rows),
         "cluster": pa.array(cluster, mask=cluster < 0),
     }
-    names = [name for name in columns.names if name != "repetition"]
+    names = [name for name in columns.names if name not in PLANNED]
     return pa.table([own[name] if name in own else texts[name] for name in names], names=names)
 
 
@@ -92,7 +93,7 @@ def write_spill(
     Args:
         sink: where the Arrow file goes.
         texts: see `split_rows`.
-        plan: doc_id, repetition and position of the split's draws, by ascending position.
+        plan: doc_id, position and `PLANNED` columns of the split's rows, by ascending position.
         first_doc_id: of the split.
         columns: the shard's columns; their order is that of the batches, and `position` comes after them.
         bounds: int64, the first position of every group but the first.
@@ -109,7 +110,8 @@ def write_spill(
     with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         for low, high in itertools.pairwise(cuts):
             drawn = texts.take(pa.array(row[low:high]))
-            given = {"repetition": plan["repetition"][low:high], POSITION: plan["position"][low:high].cast(pa.int64())}
+            given = {name: plan[name][low:high] for name in (*PLANNED, POSITION) if name in plan.column_names}
+            given = {name: values.cast(schema.field(name).type) for name, values in given.items()}
             arrays = [given[name] if name in given else drawn[name] for name in names]
             batches = pa.table(arrays, schema=schema).combine_chunks().to_batches()
             writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema))

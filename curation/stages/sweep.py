@@ -40,12 +40,14 @@ from curation.report.sweep_text import Figures, Row, Sweep
 from curation.sampling.balance import effective_number, effective_tokens, gini
 from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
+from curation.sampling.validation import quotas
 from curation.stages import centroids, profiles
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Fingerprint, Stage
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
 from curation.stages.embeddings import load_vectors
+from curation.stages.held_out import hold_out, reads_content
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
@@ -146,7 +148,8 @@ class Corpus:
     def __init__(self, store: Store, job: Job, total: int, reporter: Reporter) -> None:
         self._store, self._job, self._reporter = store, job, reporter
         with reporter.stage("documents", 0):
-            self._all = load_eligible(store, load_splits(store), job.domains, total, job.quality.given)
+            splits, content = load_splits(store), reads_content(job)
+            self._all = load_eligible(store, splits, job.domains, total, job.quality.given, content)
         self._by_domain = cell_totals(self._all.cell % len(job.domains), self._all.tokens, len(job.domains))[1]
         self._known = {_clustering(job): self._clustered(self._all, load_centroids(store))}
         self._sample: Sample | None = None
@@ -205,6 +208,7 @@ def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
     wanted = job.clustering.groups if job.sampling.balance == "groups" else None
     groups = None if wanted is None else group_clusters(seen.centroids, wanted)
     cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups)
+    seen, cells = without_validation(job, seen, cells)
     by_quality = any(request.by_quality for request in phases_of(job))
     decisions, unique = (_by_documents if by_quality else _by_cells)(job, seen, cells, measured)
     drawn = np.sum([decision.allocation.target for decision in decisions], axis=0)
@@ -224,6 +228,23 @@ def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
         off=max((float(np.abs(wanted - got).max()) for wanted, got in asked if wanted is not None), default=None),
         tokens=total,
     )
+
+
+def without_validation(job: Job, seen: Clustered, cells: Cells) -> tuple[Clustered, Cells]:
+    """What is left to draw from. A sample gives of each cell's tokens the share of documents that the corpus would."""
+    wanted = job.output.validation
+    if wanted is None:
+        return seen, cells
+    if not seen.sampled:
+        documents, _ = hold_out(job, seen.documents, cells)
+        count, tokens = (
+            t.reshape(cells.tokens.shape) for t in cell_totals(documents.cell, documents.tokens, cells.tokens.size)
+        )
+        return replace(seen, documents=documents), replace(cells, documents=count, tokens=tokens)
+    whole = np.rint(np.where(cells.left_out < 0, cells.documents, 0) * seen.scale).astype(np.int64)
+    given = quotas(whole.ravel(), wanted.fraction, wanted.min_documents).reshape(whole.shape)
+    left = 1.0 - given / np.maximum(whole, 1)
+    return seen, replace(cells, tokens=np.rint(cells.tokens * left).astype(np.int64))
 
 
 def _by_cells(job: Job, seen: Clustered, cells: Cells, measured: Profiles | None) -> tuple[list[Decision], float]:

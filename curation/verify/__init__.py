@@ -1,9 +1,9 @@
 """Verify: reads a run directory back and checks what its files and tables promise to each other.
 
-`files`: every file that a marker names is there with the bytes that were written, and none too many. `splits`, `shards`
-and `totals`: the tables' promises, split by split, shard by shard, and between the sums. `remade`: what is a pure
-function of committed tables is made once more, and must be the same bytes. All of it in Ray tasks; the driver keeps
-sums only.
+`files`: every file that a marker names is there with the bytes that were written, and none too many. `splits` and
+`schedule`, `shards`, `totals` and `held_out`: the tables' promises, split by split, shard by shard, and between the
+sums. `remade`: what is a pure function of committed tables is made once more, and must be the same bytes. All of it in
+Ray tasks; the driver keeps sums only.
 
 Tables are looked at only when the files are whole, since a damaged one would only be noise.
 """

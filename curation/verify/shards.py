@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from curation.config import Job
 from curation.sources.rows import Split
 from curation.stages.documents import text_hash
-from curation.stages.shards import INDEX
+from curation.stages.shards import INDEX, TOTALS
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
 from curation.storage.store import Store
 from curation.verify.files import Faults, sampled
-from curation.verify.splits import Findings, content_hashes, domain_key, drawn_keys, fault_unless
+from curation.verify.findings import Findings, content_hashes, domain_key, drawn_keys, fault_unless, weights_of
 
 #: Rows of a shard whose texts are hashed at a time.
 _ROWS = 1024
@@ -26,38 +26,54 @@ _ROWS = 1024
 
 @dataclass(frozen=True)
 class Wanted:
-    """A shard as the plan and the splits have it: number, file, first position, rows, and the sum of its keys."""
+    """A shard as the plan and the splits have it: number, file, first position, rows, the sum of its keys, and whether
+    a row has a weight.
+    """
 
     number: int
     name: str
     first: int
     rows: int
     key: int
+    weighted: bool
 
     @property
     def label(self) -> str:
         """The file."""
         return self.name
 
+    @property
+    def planned(self) -> list[str]:
+        """The columns of a row that the plan gives."""
+        return ["doc_id", "repetition", *(["sample_weight"] if self.weighted else [])]
+
 
 def check_shards(store: Store, job: Job, listed: pa.Table, findings: Findings, sample: float) -> Faults:
     """The index against the plan and the files, and the rows of a sample of the shards."""
     index = json.loads(store.read_bytes(INDEX))
-    rows = sum(shard["rows"] for shard in index["shards"])
-    fault = f"{INDEX}: has {rows} rows, and the schedule {findings.draws}"
-    yield fault_unless(rows == findings.draws == index["rows"], fault)
+    held_out = index.get("validation", dict.fromkeys(TOTALS, 0) | {"shards": []})
+    for section, wanted_rows in ((index, findings.rows - findings.held_rows), (held_out, findings.held_rows)):
+        sums = {key: sum(shard[key] for shard in section["shards"]) for key in TOTALS}
+        fault = f"{INDEX}: has {sums['rows']} rows, and the schedule {wanted_rows}"
+        yield fault_unless(sums["rows"] == wanted_rows, fault)
+        summed = all(section[key] == sums[key] for key in TOTALS)
+        yield fault_unless(summed, f"{INDEX}: a total is not the sum over its shards")
+    shards = [*index["shards"], *held_out["shards"]]
     marker = store.marker("shards")
     written = {part.name: part for part in marker.parts} if marker else {}
     wanted = []
     plan = listed.to_pylist()
-    yield fault_unless(len(plan) == len(index["shards"]), f"{INDEX}: does not list the shards of the plan")
-    for number, (shard, row) in enumerate(zip(index["shards"], plan, strict=False)):
+    yield fault_unless(len(plan) == len(shards), f"{INDEX}: does not list the shards of the plan")
+    weighted = job.output.repetition == "weight"
+    for number, (shard, row) in enumerate(zip(shards, plan, strict=False)):
         name = f"shards/{shard['file']}"
         part = written.get(name)
         agrees = part and (part.rows, part.bytes, part.sha256) == (shard["rows"], shard["bytes"], shard["sha256"])
         planned = all(shard[key] == row[key] for key in ("rows", "tokens", "text_bytes"))
+        planned = planned and shard["file"].startswith(f"{row['file']}.")
         yield fault_unless(bool(agrees and planned), f"{INDEX}: does not agree with the plan on {shard['file']}")
-        wanted.append(Wanted(number, name, row["first_position"], row["rows"], int(findings.shard_keys[number])))
+        key = int(findings.shard_keys[number])
+        wanted.append(Wanted(number, name, row["first_position"], row["rows"], key, weighted))
         held = int(findings.shard_rows[number])
         yield fault_unless(held == row["rows"], f"schedule: gives {held} rows to {name}, and the plan {row['rows']}")
     chosen = sampled(job, "shards", len(wanted), sample)
@@ -68,7 +84,7 @@ def check_shards(store: Store, job: Job, listed: pa.Table, findings: Findings, s
 
 def check_shard(shard: Wanted, store: Store) -> str | None:
     """One shard; where its rows are not those of the splits, looks for the first that differs."""
-    table = store.read_table(shard.name, ["text", "doc_id", "domain", "cluster", "repetition"])
+    table = store.read_table(shard.name, ["text", "domain", "cluster", *shard.planned])
     if table.num_rows != shard.rows:
         return f"{shard.name}: has {table.num_rows} rows, and the plan says {shard.rows}"
     hashes = _text_hashes(table["text"])
@@ -78,7 +94,7 @@ def check_shard(shard: Wanted, store: Store) -> str | None:
     domain = np.array([keyed[name] for name in domains.to_pylist()], np.uint64)
     doc_id, cluster, repetition = (table[name].to_numpy() for name in ("doc_id", "cluster", "repetition"))
     position = shard.first + np.arange(shard.rows)
-    key = drawn_keys(position, doc_id, cluster, repetition, domain, hashes)
+    key = drawn_keys(position, doc_id, cluster, repetition, weights_of(table), domain, hashes)
     return None if int(key.sum()) == shard.key else _difference(store, shard, table, hashes)
 
 
@@ -93,7 +109,7 @@ def _difference(store: Store, shard: Wanted, table: pa.Table, hashes: NDArray[np
     """What differs between a shard and the schedule, in words."""
     splits = load_splits(store)
     plan = _planned(store, splits, shard)
-    found = table.select(["doc_id", "cluster", "repetition"])
+    found = table.select(["cluster", *shard.planned])
     if plan is None or not found.equals(plan.select(found.column_names)):
         return f"{shard.name}: its rows are not the schedule's, in order"
     read = np.stack([plan["low"].to_numpy(), plan["high"].to_numpy()], axis=1)
@@ -108,9 +124,8 @@ def _planned(store: Store, splits: list[Split], shard: Wanted) -> pa.Table | Non
     """The rows that the splits give to a shard, by position; None where positions are missing or there twice."""
     tables = []
     for split in splits:
-        schedule = store.read_table(
-            part_name("schedule", split.split_id), ["doc_id", "repetition", "position", "shard"]
-        )
+        name = part_name("schedule", split.split_id)
+        schedule = store.read_table(name, ["position", "shard", *shard.planned])
         mine = schedule.filter(pa.array(schedule["shard"].to_numpy() == shard.number))
         if not mine.num_rows:
             continue
@@ -123,6 +138,7 @@ def _planned(store: Store, splits: list[Split], shard: Wanted) -> pa.Table | Non
             "doc_id": doc_id.astype(np.int64),
             "cluster": assigned["cluster"].to_numpy()[own],
             "repetition": mine["repetition"].to_numpy(),
+            **({"sample_weight": mine["sample_weight"].to_numpy().astype(np.int32)} if shard.weighted else {}),
             "position": mine["position"].to_numpy().astype(np.int64),
             "low": content[:, 0],
             "high": content[:, 1],

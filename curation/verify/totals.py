@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curation import tables
 from curation.config import Job
 from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import CLUSTERS, GROUPS
@@ -20,8 +21,10 @@ from curation.stages.splits import load_splits
 from curation.stages.workers import map_items
 from curation.storage.store import Store
 from curation.verify.files import Faults, sampled
+from curation.verify.findings import Findings, Layout, fault_unless, row_keys
+from curation.verify.held_out import check_held_out, held_out_texts
 from curation.verify.shards import check_shards
-from curation.verify.splits import TASK_SPLITS, Findings, Layout, check_splits, fault_unless, row_keys
+from curation.verify.splits import TASK_SPLITS, check_splits
 
 #: Positions whose keys are summed at a time.
 _POSITIONS = 1 << 22
@@ -31,8 +34,9 @@ def check_tables(store: Store, job: Job, sample: float) -> Faults:
     """Every check of the tables: None where it holds, otherwise what is wrong and in which file."""
     splits = load_splits(store)
     shards = store.read_table(SHARDS)
-    starts = shards["first_position"].to_numpy()
-    layout = Layout(dropped_documents(store), starts, phase_stops(shards), load_centroids(store))
+    starts, stops = shards["first_position"].to_numpy(), phase_stops(shards)
+    held = held_out_texts(store, job, splits, int(stops[-1]))
+    layout = Layout(dropped_documents(store), starts, stops, held, load_centroids(store))
     total = Findings.none(len(layout.centroids), shards.num_rows)
     first = 0
     for split in splits:
@@ -47,14 +51,16 @@ def check_tables(store: Store, job: Job, sample: float) -> Faults:
     yield from _clusters(store, job, total)
     yield from _positions(shards, total)
     yield from _allocation(job, store.read_table(ALLOCATION), total.drawn)
+    yield from check_held_out(job, store.read_table(ALLOCATION), total)
     yield from _weights(store, store.read_table(ALLOCATION))
     yield from check_shards(store, job, shards, total, sample)
 
 
 def phase_stops(shards: pa.Table) -> NDArray[np.int64]:
-    """The position after the last draw of each phase: int64[phases]."""
-    stops = shards["first_position"].to_numpy() + shards["rows"].to_numpy()
-    last = np.append(np.flatnonzero(np.diff(shards["phase"].to_numpy())), len(stops) - 1)
+    """The position after the last row of each phase: int64[phases]."""
+    training = shards.filter(pc.not_equal(shards["phase"], tables.VALIDATION))
+    stops = training["first_position"].to_numpy() + training["rows"].to_numpy()
+    last = np.append(np.flatnonzero(np.diff(training["phase"].to_numpy())), len(stops) - 1)
     found: NDArray[np.int64] = stops[last]
     return found
 
@@ -69,7 +75,8 @@ def _counts(store: Store, total: Findings, rows: int, dropped: int) -> Faults:
         ("embeddings", "documents"): total.documents - total.rejected - dropped,
         ("assignments", "documents"): total.kept,
         ("plan", "draws"): total.draws,
-        ("shards", "rows"): total.draws,
+        ("plan", "rows"): total.rows - total.held_rows,
+        ("shards", "rows"): total.rows - total.held_rows,
     }
     for (stage, name), number in counted.items():
         marker = store.marker(stage)
@@ -93,8 +100,8 @@ def _positions(shards: pa.Table, total: Findings) -> Faults:
     gapless = np.array_equal(first, np.cumsum(rows) - rows)
     yield fault_unless(gapless, f"{SHARDS}: a shard does not begin where the one before it ends")
     expected = 0
-    for start in range(0, total.draws, _POSITIONS):
-        block = np.arange(start, min(start + _POSITIONS, total.draws))
+    for start in range(0, total.rows, _POSITIONS):
+        block = np.arange(start, min(start + _POSITIONS, total.rows))
         expected = (expected + int(row_keys({"position": block}).sum())) % 2**64
     yield fault_unless(expected == total.position_keys, "schedule: positions are not 0 to the last, each once")
 

@@ -5,7 +5,17 @@ from importlib import import_module
 
 import pytest
 
-NAMES = ["allocation", "balance", "cells", "copies", "grouping", "preference", "schedule", "water_filling"]
+NAMES = [
+    "allocation",
+    "balance",
+    "cells",
+    "copies",
+    "grouping",
+    "preference",
+    "schedule",
+    "validation",
+    "water_filling",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

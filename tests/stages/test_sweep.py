@@ -65,6 +65,7 @@ def planned(path, run_dir, target, sets):
 
 ONE_WORKER = ["resources.clustering_actors=1", "resources.tasks=1"]
 PHASES = "phases=[{budget: {epochs: 0.7}, clip: 1}, {budget: {epochs: 1.2}, weights: {web: 1, news: 2}, clip: 4}]"
+HELD_OUT = "output.validation={fraction: 0.1, min_documents: 3}"
 FALLING = "phases=[{budget: {epochs: 0.8}, clip: 6}, {budget: {epochs: 0.2}, clip: 1}]"
 
 
@@ -80,7 +81,9 @@ FALLING = "phases=[{budget: {epochs: 0.8}, clip: 6}, {budget: {epochs: 0.2}, cli
         (["sampling.prefer_quality=false"], "blending.weights=quality", False),
         (["blending.weights=none", PHASES], "phases.1.budget.epochs=1.2", False),
         (["blending.weights=none", FALLING], "sampling.cluster_exponent=0", False),
+        (["blending.weights=none", HELD_OUT], "sampling.budget.epochs=1.5", False),
         (["quality.curve.kind=power"], "blending.weights=quality", True),
+        (["quality.curve.kind=power", HELD_OUT, "output.repetition=weight"], "blending.weights=quality", True),
         (["blending.weights=none", PHASES], "sampling.prefer_quality=true", True),
     ],
 )
@@ -141,6 +144,18 @@ def test_a_large_corpus_is_clustered_on_a_sample_and_scaled_up(finished, monkeyp
     for sampled, full in zip(some.rows, whole.rows, strict=True):
         assert sampled.figures.tokens == pytest.approx(full.figures.tokens, rel=1e-3)  # what domains hold is known
         assert sampled.figures.unique_share == pytest.approx(full.figures.unique_share, abs=0.05)
+
+
+@pytest.mark.ray
+def test_a_sample_holds_out_the_share_that_the_corpus_would(finished, monkeypatch):
+    path, _ = finished
+    sets = ["blending.weights=none", HELD_OUT]
+    [whole] = swept(path, "clustering.clusters=5", sets=sets).rows
+    monkeypatch.setattr(module, "SWEEP_DOCUMENTS", 250)
+    [some] = swept(path, "clustering.clusters=5", sets=sets).rows
+    [without] = swept(path, "clustering.clusters=5", sets=sets[:1]).rows
+    assert some.figures.tokens == pytest.approx(whole.figures.tokens, rel=0.02)
+    assert some.figures.tokens == pytest.approx(0.9 * without.figures.tokens, rel=0.02)
 
 
 @pytest.mark.ray

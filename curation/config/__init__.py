@@ -3,9 +3,10 @@
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost, CpuNode, GpuNode
 from curation.config.embedding import Embedding
-from curation.config.job import Job, Output, Rows, Source, Tokens
+from curation.config.job import Job, Output, Rows, Source
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 from curation.config.resources import Resources
+from curation.config.tokens import Tokens
 
 __all__ = [
     "Blending",

@@ -8,7 +8,7 @@ counts a range with `count_range`, and `join_ranges` puts the ranges together. `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,9 +45,8 @@ def count_file(
     file: InputFile,
     split_bytes: int,
     source: Source,
-    number_columns: tuple[str, ...],
+    numbers: Mapping[str, str],
     allow_truncated: bool,
-    number_key: str = "quality.column",
 ) -> FileCount:
     """Rows and splits of one file.
 
@@ -55,9 +54,8 @@ def count_file(
         file: as `find_files` gave it.
         split_bytes: about how many bytes of text a split holds.
         source: names the columns that a Parquet file must have.
-        number_columns: others that it must have, of numbers.
+        numbers: others that it must have, of numbers, each with the key of the job file that names it.
         allow_truncated: count the whole lines before the damage in a damaged compressed file.
-        number_key: the key of the job file that names them, for messages.
 
     Raises:
         JobError: a column is missing or has a type that can't serve.
@@ -65,7 +63,7 @@ def count_file(
     """
     if file.format == "parquet":
         with open_parquet(file.path) as parquet:
-            check_columns(file.path, parquet.schema_arrow, source, file.source, number_columns, number_key)
+            check_columns(file.path, parquet.schema_arrow, source, file.source, numbers)
             check_footer(file.path, parquet.metadata)
             cuts = row_group_cuts(parquet.metadata, source.text_column, split_bytes)
             schema = parquet.schema_arrow.remove_metadata()

@@ -2,8 +2,8 @@
 
 A row comes out as it does when its whole split is read: the same code makes it. A row of plain JSONL costs one read
 of its line. A row of Parquet costs its row group, which can't be entered in the middle, so a caller does well to
-keep row groups: `read_group` gives one to keep if it is small enough, `pick_rows` takes rows out of it, and
-`group_batches` goes through one that is too large.
+keep row groups: `read_group` gives one to keep if it is small enough, `group_rows` goes through one that is not, and
+`pick_rows` takes rows out of either.
 """
 
 from __future__ import annotations
@@ -87,51 +87,54 @@ def pick_lines(opened: Opened, starts: Sequence[int], sizes: Sequence[int], colu
     return rows
 
 
-def read_group(opened: Opened, number: int, columns: Columns, most_bytes: int) -> list[Any] | None:
-    """Row group `number` of a Parquet file as record batches of the named columns; None if that is too large.
+def read_group(opened: Opened, number: int, columns: Columns, most_bytes: int) -> tuple[list[Rows] | None, int]:
+    """Row group `number` of a Parquet file, in parts, and their bytes; None and 0 if it has more than `most_bytes`.
 
     Raises:
         InputError: it can't be read.
     """
     if projected_bytes(opened.file.metadata, number, columns.names) > most_bytes:
-        return None
-    batches, size = [], 0
-    for batch in group_batches(opened, number, columns):
-        batches.append(batch)
-        size += batch.nbytes
+        return None, 0
+    parts, size = [], 0
+    for part in group_rows(opened, number, columns):
+        parts.append(part)
+        size += part.table.nbytes
         if size > most_bytes:  # long values that a dictionary repeats
-            return None
-    return batches
+            return None, 0
+    return parts, size
 
 
-def group_batches(opened: Opened, number: int, columns: Columns) -> Iterator[Any]:
+def group_rows(opened: Opened, number: int, columns: Columns) -> Iterator[Rows]:
     """Row group `number` of a Parquet file, some MiB at a time. Raises InputError."""
     metadata = opened.file.metadata
     rows, size = metadata.row_group(number).num_rows, projected_bytes(metadata, number, columns.names)
     batch_rows = min(max(_BATCH_BYTES * rows // max(size, 1), 1), _BATCH_ROWS)
     try:
-        yield from opened.file.iter_batches(batch_rows, row_groups=[number], columns=columns.names, use_threads=False)
+        for batch in opened.file.iter_batches(
+            batch_rows, row_groups=[number], columns=columns.names, use_threads=False
+        ):
+            yield rows_of_batch(batch, columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise corrupt_group(opened.path, number, error) from error
 
 
-def pick_rows(batches: Iterable[Any], offsets: NDArray[np.int64], columns: Columns) -> Rows:
+def pick_rows(parts: Iterable[Rows], offsets: NDArray[np.int64]) -> Rows:
     """Rows of a row group.
 
     Args:
-        batches: the row group, in order; no more of it is read than is needed.
+        parts: the row group, in order; no more of it is read than is needed.
         offsets: int64[n], the rows' numbers in it, ascending; one may be there several times.
-        columns: which columns.
     """
-    parts: list[Rows] = []
+    picked: list[Rows] = []
     first = done = 0
-    for batch in batches:
-        stop = int(np.searchsorted(offsets, first + batch.num_rows))
-        if stop - done == 1:
-            parts.append(rows_of_batch(batch.slice(int(offsets[done]) - first, 1), columns))
-        elif stop > done:
-            parts.append(rows_of_batch(batch.take(pa.array(offsets[done:stop] - first)), columns))
-        first, done = first + batch.num_rows, stop
+    for part in parts:
+        stop = int(np.searchsorted(offsets, first + part.table.num_rows))
+        mine = offsets[done:stop] - first
+        if len(mine):
+            table = part.table.slice(int(mine[0]), 1) if len(mine) == 1 else part.table.take(pa.array(mine))
+            rejected = {at: part.rejected[row] for at, row in enumerate(mine.tolist()) if row in part.rejected}
+            picked.append(Rows(table, rejected))
+        first, done = first + part.table.num_rows, stop
         if done == len(offsets):
             break
-    return join_rows(parts)
+    return join_rows(picked)

@@ -15,7 +15,6 @@ import operator
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -26,7 +25,7 @@ from torch.utils.data import Dataset
 from curation.errors import InputError, JobError
 from curation.output.index import FILES, carried_columns
 from curation.sources.columns import conform
-from curation.sources.pick import Opened, group_batches, open_source, pick_lines, pick_rows, read_group
+from curation.sources.pick import Opened, group_rows, open_source, pick_lines, pick_rows, read_group
 from curation.sources.rows import Columns, Rows
 from curation.training.folder import open_folder
 from curation.training.lru import Lru
@@ -124,7 +123,7 @@ class IndexDataset(Dataset[Row]):
         self._process = os.getpid()
         self._draws = ShardRows(replace(self._folder, format="parquet"), self._cache_bytes // _SHARDS_SHARE)
         self._opened: Lru[Opened] = Lru(self._open_files, _close)
-        self._groups: Lru[list[Any] | None] = Lru(self._cache_bytes)
+        self._groups: Lru[list[Rows] | None] = Lru(self._cache_bytes)
 
     def _read(self, source: Source, draws: list[Row]) -> Iterator[Rows]:
         """The rows that draws from one file, in the order of its rows, are of."""
@@ -141,22 +140,16 @@ class IndexDataset(Dataset[Row]):
             yield self._read_group(opened, source, number, rows[group == number] - opened.first_rows[number])
 
     def _read_group(self, opened: Opened, source: Source, number: int, offsets: NDArray[np.int64]) -> Rows:
-        key = source.path, number
-        kept = self._groups.get(key, partial(_sized_group, opened, number, source.columns, self._cache_bytes))
-        batches = group_batches(opened, number, source.columns) if kept is None else kept
-        return pick_rows(batches, offsets, source.columns)
+        kept = self._groups.get(
+            (source.path, number), lambda: read_group(opened, number, source.columns, self._cache_bytes)
+        )
+        return pick_rows(group_rows(opened, number, source.columns) if kept is None else kept, offsets)
 
 
 def _source(row: Row) -> Source:
     """A row of the table of files."""
     columns = Columns(row["text_column"], row["id_column"], tuple(row["keep_columns"]), most_bytes=_ANY_BYTES)
     return Source(row["path"], row["format"], row["etag"], columns)
-
-
-def _sized_group(opened: Opened, number: int, columns: Columns, most_bytes: int) -> tuple[list[Any] | None, int]:
-    """A row group and its bytes; None if it has more than `most_bytes`."""
-    batches = read_group(opened, number, columns, most_bytes)
-    return batches, sum(batch.nbytes for batch in batches or ())
 
 
 def _document(draw: Row, carried: Row) -> Row:

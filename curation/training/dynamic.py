@@ -12,7 +12,8 @@ updates, with losses reduced over the ranks, since each works out the whole glob
 
 Workers need to know what comes before the trainer asks. So each step is drawn `lookahead` steps before it is handed
 out, always, with workers or without: an update then works on the step `lookahead + 1` later, and what comes out does
-not hang on how many processes read. The state is a few numbers a cluster, and the positions of the steps that are drawn.
+not hang on how many processes read. The state is a few numbers a cluster, and the positions of the steps that are
+drawn.
 
 Rows are read wherever they lie, so the format must allow it: MDS costs one read a row, Parquet a row group of 1,024,
 of which 256 MiB are kept. It starts from the run directory, not from a copy of the shards alone: see `pool`.

@@ -15,6 +15,8 @@ over them, as DoReMi does (Xie et al. 2023, arXiv 2305.10429).
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,15 +62,13 @@ def within(wish: Shares, low: Shares, high: Shares) -> Shares:
         >>> within(np.array([8.0, 1.0, 1.0]), np.full(3, 0.1), np.full(3, 0.6)).tolist()
         [0.6, 0.2, 0.2]
     """
-    # The sum grows from sum(low) on: with slope `wish` from where its low is passed to where its high is reached.
-    points = np.concatenate([low / wish, high / wish])
-    order = np.argsort(points, kind="stable")
-    points = points[order]
-    slope = np.cumsum(np.concatenate([wish, -wish])[order])
-    sums = low.sum() + np.concatenate([[0.0], np.cumsum(slope[:-1] * np.diff(points))])
-    piece = max(int(np.searchsorted(sums, 1.0)) - 1, 0)
-    level = points[piece]
-    if slope[piece] > 0:
-        level = level + (1.0 - sums[piece]) / slope[piece]
+    # Where a share leaves its low, and where it reaches its high; between two such levels the sum is linear.
+    leaves, reaches = low / wish, high / wish
+    points = np.sort(np.concatenate([leaves, reaches]))
+    piece = bisect_right(points, 1.0, key=lambda level: float(np.clip(level * wish, low, high).sum())) - 1
+    level = points[max(piece, 0)]
+    free = (leaves <= level) & (level < reaches)
+    if free.any():  # summed anew: differences of running sums drown small shares in the rounding of large ones
+        level = (1.0 - low[leaves > level].sum() - high[reaches <= level].sum()) / wish[free].sum()
     nearest: Shares = np.clip(level * wish, low, high)
     return nearest

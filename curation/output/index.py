@@ -28,6 +28,9 @@ FILES, CARRIED = "files.parquet", b"curation.carried"
 #: Rows of a row group.
 ROW_GROUP = 8192
 
+#: Columns that say where a document lies.
+PLACE = ("path", "row", "start", "bytes", "position")
+
 _REPEATED = ("path", "domain")
 
 

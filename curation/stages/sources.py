@@ -19,6 +19,7 @@ from curation.errors import InputError, JobError
 from curation.sources.columns import carried_schema
 from curation.sources.count import FileCount, count_file, count_range, join_ranges
 from curation.sources.find import InputFile, find_all
+from curation.sources.offsets import check_random_access
 from curation.sources.parquet_footer import check_columns, open_parquet
 from curation.sources.read_jsonl import first_keys
 from curation.stages.context import Result, Run, Stage
@@ -106,6 +107,8 @@ def input_files(run: Run) -> list[InputFile]:
     for index, source in enumerate(run.job.sources):
         if not any(file.source == index for file in found):
             raise JobError(f"sources.{index}.path: {source.path} holds no file but those of the run directory")
+    if run.job.output.format == "index":
+        check_random_access(found)
     return found
 
 

@@ -23,13 +23,14 @@ from curation.output import megatron
 from curation.stages import ray_cluster, workers
 from curation.stages.board import record_progress
 from curation.stages.context import Run
+from curation.stages.held_out import FOLDER
 from curation.stages.shard_files import Group, gathered
 from curation.stages.spill import SPILL, spill_name
 from curation.stages.splits import load_files, load_splits
 from curation.storage.store import Part, Store
 
 #: Columns of a spilled file: the ids of a document as bytes, and the bytes of its text.
-COLUMNS = pa.schema([("tokens", pa.large_binary()), ("text_bytes", pa.int32())])
+COLUMNS = pa.schema([("tokens", pa.large_binary()), ("text_bytes", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Prefix:
     def label(self) -> str:
         """Which files, for messages."""
         return self.name
+
+    @property
+    def folder(self) -> str:
+        """Its folder in `shards`; empty where there are no phases."""
+        return self.name.removeprefix("shards/").rpartition("/")[0]
 
     @property
     def receipt(self) -> str:
@@ -114,6 +120,33 @@ def write_prefix(prefix: Prefix, store: Store, spilled: dict[str, list[str]], dt
     written = Written(prefix.domain, rows, tokens, text_bytes, files)
     store.write_json(prefix.receipt, asdict(written))
     return written
+
+
+def write_blends(store: Store, written: list[tuple[Prefix, Written]]) -> list[Part]:
+    """Writes for each folder of token files what Megatron-LM takes to blend them, with paths as seen from `shards`.
+
+    `blend.txt` is for `--data-args-path`; where documents are held out for validation, `blends.json` is for
+    `--per-split-data-args-path`.
+    """
+    folders: dict[str, list[tuple[Prefix, Written]]] = {}
+    for prefix, one in written:
+        folders.setdefault(prefix.folder, []).append((prefix, one))
+    blends = {
+        folder: megatron.blend_text([prefix.name.removeprefix("shards/") for prefix, _ in ones], _tokens(ones))
+        for folder, ones in folders.items()
+    }
+    held_out = blends.pop(FOLDER, None)
+    parts = []
+    for folder, text in blends.items():
+        where = f"shards/{folder}/".replace("//", "/")
+        parts.append(store.write_bytes(f"{where}blend.txt", text.encode()))
+        if held_out is not None:
+            parts.append(store.write_bytes(f"{where}blends.json", megatron.blends_json(text, held_out).encode()))
+    return parts
+
+
+def _tokens(written: list[tuple[Prefix, Written]]) -> list[int]:
+    return [one.tokens for _, one in written]
 
 
 def _receipt(store: Store, prefix: Prefix) -> Written | None:

@@ -57,7 +57,7 @@ class IndexDataset(Dataset[Row]):
         folder: the folder `shards` of a finished run, or the run directory; a local path or s3://, gs://.
         split: `train` or `validation`; positions count from 0 in each.
         cache_bytes: bytes of row groups that each process keeps. A larger one is read through for every batch.
-        open_files: files that each process keeps open.
+        open_files: source files that each process keeps open, and as many shards.
 
     Raises:
         JobError: the folder has no index of this format, or no such split.
@@ -121,7 +121,8 @@ class IndexDataset(Dataset[Row]):
     def _begin(self) -> None:
         """Makes this process ready, with nothing open and nothing kept."""
         self._process = os.getpid()
-        self._draws = ShardRows(replace(self._folder, format="parquet"), self._cache_bytes // _SHARDS_SHARE)
+        places = replace(self._folder, format="parquet")
+        self._draws = ShardRows(places, self._cache_bytes // _SHARDS_SHARE, self._open_files)
         self._opened: Lru[Opened] = Lru(self._open_files, _close)
         self._groups: Lru[list[Rows] | None] = Lru(self._cache_bytes)
 

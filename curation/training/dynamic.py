@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Generator
 from torch.utils.data import DataLoader
 
 from curation.errors import JobError
-from curation.storage.store import Store
 from curation.training.draws import Draws
 from curation.training.folder import open_folder
 from curation.training.pool import read_pool
@@ -78,9 +78,9 @@ class DynamicData:
         """
         if not (0 < floor <= 1 <= cap < math.inf and 0 <= rate < math.inf):
             raise JobError(f"floor {floor}, cap {cap}, rate {rate}: must be 0 < floor <= 1 <= cap, and rate >= 0")
-        self._folder = open_folder(f"{run_dir.rstrip('/')}/shards")
+        self._folder = open_folder(run_dir)
         open_rows(self._folder, anywhere=True)
-        self._pool = read_pool(Store.open(run_dir), self._folder.rows)
+        self._pool = read_pool(self._folder.store, self._folder.rows)
         self._rank = this_rank(rank, world)
         self._global_batch = check_count("batch_size", batch_size) * self._rank.world
         self._rate, self._drop_last, self._collate = rate, drop_last, collate
@@ -142,6 +142,7 @@ class DynamicData:
             open_rows(self._folder, anywhere=True),  # type: ignore[arg-type]  # any __getitems__ will do
             batch_sampler=self._ahead(),
             collate_fn=self._collate,
+            generator=Generator(),  # it draws a number; from torch's own, the model's would depend on when it resumed
             num_workers=workers,
             prefetch_factor=self._lookahead // workers if workers else None,
             multiprocessing_context=start_method(self._folder) if workers else None,

@@ -24,7 +24,7 @@ INDEX, VERSION = "curation_index.json", 3
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of a folder: its name there, its rows, and the domain, if all its rows have one."""
+    """A file: its name in the store, its rows, and the domain, if all its rows have one."""
 
     file: str
     rows: int
@@ -36,7 +36,7 @@ class Folder:
     """One split of a `shards` folder. Picklable: workers get it as an argument."""
 
     store: Store
-    """Rooted in the folder."""
+    """The folder, or the run directory that it lies in."""
     format: str
     columns: tuple[str, ...]
     shards: tuple[Shard, ...]
@@ -72,19 +72,16 @@ def open_folder(path: str, split: str = "train") -> Folder:
         StorageError: it can't be read.
     """
     store = Store.open(path)
-    if not store.exists(INDEX) and store.exists(f"shards/{INDEX}"):
-        store = Store.open(f"{path.rstrip('/')}/shards")
-    try:
-        data = store.read_bytes(INDEX)
-    except FileNotFoundError as error:
+    under = next((under for under in ("", "shards/") if store.exists(f"{under}{INDEX}")), None)
+    if under is None:
         raise JobError(
-            f"{path}: has no {INDEX}: give the folder `shards` of a run that is finished (the index is written last)"
-        ) from error
-    return _folder(store, data, split)
+            f"{store.shown()}: has no {INDEX}: give the folder `shards` of a run that is finished (the index comes last)"
+        )
+    return _folder(store, under, store.read_bytes(f"{under}{INDEX}"), split)
 
 
-def _folder(store: Store, data: bytes, split: str) -> Folder:
-    where = store.shown(INDEX)
+def _folder(store: Store, under: str, data: bytes, split: str) -> Folder:
+    where = store.shown(f"{under}{INDEX}")
     try:
         index: dict[str, Any] = json.loads(data)
         version = index["version"]
@@ -97,6 +94,6 @@ def _folder(store: Store, data: bytes, split: str) -> Folder:
     part = index if split == "train" else index.get("validation")
     if part is None:
         raise JobError(f"{where}: the run has no validation split: set output.validation and run it again")
-    shards = tuple(Shard(entry["file"], entry["rows"], entry.get("domain")) for entry in part["shards"])
+    shards = tuple(Shard(f"{under}{entry['file']}", entry["rows"], entry.get("domain")) for entry in part["shards"])
     digest = hashlib.sha256(data).hexdigest()
     return Folder(store, index["format"], tuple(index["columns"]), shards, part["text_bytes"], digest)

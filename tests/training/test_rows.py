@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from curation.errors import JobError, RunError
+from curation.storage.store import Store
 from curation.training.folder import open_folder
 from curation.training.rows import ShardRows, open_rows
 from tests.training.folders import SUFFIXES, rows, write_folder, write_megatron
@@ -126,3 +127,21 @@ def test_positions_that_there_are_not(tmp_path):
     for position in (-1, 5):
         with pytest.raises(IndexError, match="positions go from 0 to 4"):
             found.__getitems__([0, position])
+
+
+@pytest.mark.parametrize("format", ["parquet", "mds", "jsonl", "jsonl.zst"])
+def test_rows_on_an_object_store(tmp_path, s3, format):
+    wanted = rows(60)
+    uri = upload(s3, write_folder(tmp_path / "shards", wanted, format), tmp_path)
+    found = open_rows(open_folder(uri))
+    assert found.__getitems__(range(60)) == wanted
+    s3.faults({"match": "GET .*shard-", "times": 1, "cut": 0.5})
+    assert found.__getitems__([7, 55]) == [wanted[7], wanted[55]]
+
+
+def upload(s3, folder, tmp_path):
+    """Puts a local folder of shards into a run directory on the object store; returns that directory's URI."""
+    uri = s3.uri(f"training/{tmp_path.name}")
+    for file in folder.iterdir():
+        Store.open(uri).write_bytes(f"shards/{file.name}", file.read_bytes())
+    return uri

@@ -75,7 +75,7 @@ def open_folder(path: str, split: str = "train") -> Folder:
     under = next((under for under in ("", "shards/") if store.exists(f"{under}{INDEX}")), None)
     if under is None:
         raise JobError(
-            f"{store.shown()}: has no {INDEX}: give the folder `shards` of a run that is finished (the index comes last)"
+            f"{store.shown()}: has no {INDEX}: give the folder `shards` of a finished run (the index is written last)"
         )
     return _folder(store, under, store.read_bytes(f"{under}{INDEX}"), split)
 

@@ -89,7 +89,7 @@ def test_formats_that_have_no_random_access_say_so(tmp_path):
 
 
 def test_what_is_no_folder_of_shards_is_told(tmp_path):
-    with pytest.raises(JobError, match=r"has no curation_index\.json: give the folder `shards`"):
+    with pytest.raises(JobError, match=r"has no curation_index\.json: give the folder `shards` of"):
         open_folder(str(tmp_path))
     write_folder(tmp_path, rows(5), "parquet")
     with pytest.raises(JobError, match=r"no validation split: set output\.validation"):

@@ -32,6 +32,7 @@ from torch import Generator
 from torch.utils.data import DataLoader
 
 from curation.errors import JobError
+from curation.storage.store import Store
 from curation.training.draws import Draws
 from curation.training.folder import open_folder
 from curation.training.pool import read_pool
@@ -80,7 +81,7 @@ class DynamicData:
             raise JobError(f"floor {floor}, cap {cap}, rate {rate}: must be 0 < floor <= 1 <= cap, and rate >= 0")
         self._folder = open_folder(run_dir)
         open_rows(self._folder, anywhere=True)
-        self._pool = read_pool(self._folder.store, self._folder.rows)
+        self._pool = read_pool(Store.open(run_dir), self._folder.rows)
         self._rank = this_rank(rank, world)
         self._global_batch = check_count("batch_size", batch_size) * self._rank.world
         self._rate, self._drop_last, self._collate = rate, drop_last, collate

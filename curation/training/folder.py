@@ -24,7 +24,7 @@ INDEX, VERSION = "curation_index.json", 3
 
 @dataclass(frozen=True)
 class Shard:
-    """A file: its name in the store, its rows, and the domain, if all its rows have one."""
+    """A file: its name in the folder, its rows, and the domain, if all its rows have one."""
 
     file: str
     rows: int
@@ -36,7 +36,9 @@ class Folder:
     """One split of a `shards` folder. Picklable: workers get it as an argument."""
 
     store: Store
-    """The folder, or the run directory that it lies in."""
+    """Rooted in the folder."""
+    split: str
+    """`train` or `validation`."""
     format: str
     columns: tuple[str, ...]
     shards: tuple[Shard, ...]
@@ -72,16 +74,25 @@ def open_folder(path: str, split: str = "train") -> Folder:
         StorageError: it can't be read.
     """
     store = Store.open(path)
-    under = next((under for under in ("", "shards/") if store.exists(f"{under}{INDEX}")), None)
-    if under is None:
+    if not store.exists(INDEX):
+        store = _below(store)
+    try:
+        data = store.read_bytes(INDEX)
+    except FileNotFoundError as error:
         raise JobError(
-            f"{store.shown()}: has no {INDEX}: give the folder `shards` of a finished run (the index is written last)"
-        )
-    return _folder(store, under, store.read_bytes(f"{under}{INDEX}"), split)
+            f"{path}: has no {INDEX}: give the folder `shards` of a finished run (the index is written last)"
+        ) from error
+    return _folder(store, data, split)
 
 
-def _folder(store: Store, under: str, data: bytes, split: str) -> Folder:
-    where = store.shown(f"{under}{INDEX}")
+def _below(store: Store) -> Store:
+    """The folder of the shards in a run directory; a URI's options stay at its end."""
+    place, mark, options = (store.root, "", "") if store.is_local else store.root.partition("?")
+    return Store.open(f"{place.rstrip('/')}/shards{mark}{options}")
+
+
+def _folder(store: Store, data: bytes, split: str) -> Folder:
+    where = store.shown(INDEX)
     try:
         index: dict[str, Any] = json.loads(data)
         version = index["version"]
@@ -94,6 +105,6 @@ def _folder(store: Store, under: str, data: bytes, split: str) -> Folder:
     part = index if split == "train" else index.get("validation")
     if part is None:
         raise JobError(f"{where}: the run has no validation split: set output.validation and run it again")
-    shards = tuple(Shard(f"{under}{entry['file']}", entry["rows"], entry.get("domain")) for entry in part["shards"])
+    shards = tuple(Shard(entry["file"], entry["rows"], entry.get("domain")) for entry in part["shards"])
     digest = hashlib.sha256(data).hexdigest()
-    return Folder(store, index["format"], tuple(index["columns"]), shards, part["text_bytes"], digest)
+    return Folder(store, split, index["format"], tuple(index["columns"]), shards, part["text_bytes"], digest)

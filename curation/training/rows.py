@@ -71,7 +71,7 @@ def open_rows(folder: Folder, anywhere: bool = False) -> Rows:
     if folder.format == "megatron":
         return Sequences(folder)
     if folder.format == "index":
-        dataset: Rows = import_module("curation.training.random_access").IndexDataset(folder.store.root)
+        dataset: Rows = import_module("curation.training.random_access").IndexDataset(folder.store.root, folder.split)
         return dataset
     if folder.format in ("parquet", "jsonl", "mds"):
         return ShardRows(folder)

@@ -15,6 +15,8 @@ out, always, with workers or without: an update then works on the step `lookahea
 not hang on how many processes read. The state is a few numbers a cluster, and the positions of the steps that are
 drawn.
 
+A row's `repetition` and `sample_weight` are those of the plan, not of this draw.
+
 Rows are read wherever they lie, so the format must allow it: MDS costs one read a row, Parquet a row group of 1,024,
 of which 256 MiB are kept. It starts from the run directory, not from a copy of the shards alone: see `pool`.
 """

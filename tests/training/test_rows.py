@@ -80,6 +80,23 @@ def test_megatron_gives_every_sequence_once_prefixes_in_proportion_phase_after_p
         found[0]["tokens"][0] = 7  # can be written to
 
 
+def test_files_that_are_not_megatron_s_are_named(tmp_path):
+    folder = write_megatron(tmp_path, {"web": [[1, 2], [3]]})
+    index, tokens = folder / "web.idx", folder / "web.bin"
+    whole = index.read_bytes()
+    for damaged in (b"", b"x" + whole[1:], whole[:17] + b"\x63" + whole[18:], whole[:40]):
+        index.write_bytes(damaged)
+        with pytest.raises(RunError, match=r"web\.bin: its \.idx is not of 2 sequences"):
+            open_rows(open_folder(str(folder))).__getitems__([0])
+    index.write_bytes(whole)
+    tokens.write_bytes(b"ab")
+    with pytest.raises(RunError, match=r"web\.bin: ends too early"):
+        open_rows(open_folder(str(folder))).__getitems__([0])
+    tokens.unlink()
+    with pytest.raises(RunError, match=r"web\.bin: the \.bin or the \.idx is not there"):
+        open_rows(open_folder(str(folder))).__getitems__([0])
+
+
 def test_formats_that_have_no_random_access_say_so(tmp_path):
     zipped = open_folder(str(write_folder(tmp_path / "zst", rows(5), "jsonl.zst")))
     tokens = open_folder(str(write_megatron(tmp_path / "megatron", {"web": [[1]]})))

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from curation.errors import JobError
 from curation.training import static
 from curation.training.static import TrainingData
+from tests.training import index_folder
 from tests.training.folders import SUFFIXES, rows, write_folder, write_megatron
 from tests.training.test_rows import upload
 
@@ -182,6 +183,18 @@ def test_blocks_hold_as_much_text_as_they_should(tmp_path, monkeypatch):
     assert data._steps_a_block() == 2  # texts of about 125 bytes
     monkeypatch.setattr(static, "BLOCK_BYTES", 1)
     assert data._steps_a_block() == 1
+
+
+def test_an_index_of_the_sources(tmp_path):
+    (tmp_path / "sources").mkdir()
+    documents = index_folder.make_run(index_folder.make_sources(tmp_path / "sources", rows=40), tmp_path / "run")
+    training = documents[: len(documents) - index_folder.VALIDATION]
+    for split, wanted in (("train", training), ("validation", documents[len(training) :])):
+        data = TrainingData(str(tmp_path / "run"), 5, split=split, drop_last=False)
+        assert [row["text"] for batch in data.batches() for row in batch] == [one["text"] for one in wanted]
+    two = [TrainingData(str(tmp_path / "run"), 5, rank=rank, world=2).batches(2) for rank in (0, 1)]
+    first = [row["doc_id"] for batches in two for row in next(batches)]
+    assert first == [one["doc_id"] for one in training[:10]]
 
 
 def test_megatron_sequences(tmp_path):

@@ -38,6 +38,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/clustering.py
 	$(BIN)/python benchmarks/text.py
+	$(BIN)/python benchmarks/dynamic.py
 
 # The constraints pin torch, so that no package pulls in another build of it.
 $(INSTALLED): pyproject.toml constraints.txt

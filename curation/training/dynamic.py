@@ -15,6 +15,8 @@ out, always, with workers or without: an update then works on the step `lookahea
 not hang on how many processes read. The state is a few numbers a cluster, and the positions of the steps that are
 drawn.
 
+A row's `repetition` and `sample_weight` are those of the plan, not of this draw.
+
 Rows are read wherever they lie, so the format must allow it: MDS costs one read a row, Parquet a row group of 1,024,
 of which 256 MiB are kept. It starts from the run directory, not from a copy of the shards alone: see `pool`.
 """
@@ -28,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Generator
 from torch.utils.data import DataLoader
 
 from curation.errors import JobError
@@ -78,7 +81,7 @@ class DynamicData:
         """
         if not (0 < floor <= 1 <= cap < math.inf and 0 <= rate < math.inf):
             raise JobError(f"floor {floor}, cap {cap}, rate {rate}: must be 0 < floor <= 1 <= cap, and rate >= 0")
-        self._folder = open_folder(f"{run_dir.rstrip('/')}/shards")
+        self._folder = open_folder(run_dir)
         open_rows(self._folder, anywhere=True)
         self._pool = read_pool(Store.open(run_dir), self._folder.rows)
         self._rank = this_rank(rank, world)
@@ -142,6 +145,7 @@ class DynamicData:
             open_rows(self._folder, anywhere=True),  # type: ignore[arg-type]  # any __getitems__ will do
             batch_sampler=self._ahead(),
             collate_fn=self._collate,
+            generator=Generator(),  # it draws a number; from torch's own, the model's would depend on when it resumed
             num_workers=workers,
             prefetch_factor=self._lookahead // workers if workers else None,
             multiprocessing_context=start_method(self._folder) if workers else None,

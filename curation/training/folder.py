@@ -24,7 +24,7 @@ INDEX, VERSION = "curation_index.json", 3
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of a folder: its name there, its rows, and the domain, if all its rows have one."""
+    """A file: its name in the folder, its rows, and the domain, if all its rows have one."""
 
     file: str
     rows: int
@@ -37,6 +37,8 @@ class Folder:
 
     store: Store
     """Rooted in the folder."""
+    split: str
+    """`train` or `validation`."""
     format: str
     columns: tuple[str, ...]
     shards: tuple[Shard, ...]
@@ -72,15 +74,21 @@ def open_folder(path: str, split: str = "train") -> Folder:
         StorageError: it can't be read.
     """
     store = Store.open(path)
-    if not store.exists(INDEX) and store.exists(f"shards/{INDEX}"):
-        store = Store.open(f"{path.rstrip('/')}/shards")
+    if not store.exists(INDEX):
+        store = _below(store)
     try:
         data = store.read_bytes(INDEX)
     except FileNotFoundError as error:
         raise JobError(
-            f"{path}: has no {INDEX}: give the folder `shards` of a run that is finished (the index is written last)"
+            f"{path}: has no {INDEX}: give the folder `shards` of a finished run (the index is written last)"
         ) from error
     return _folder(store, data, split)
+
+
+def _below(store: Store) -> Store:
+    """The folder of the shards in a run directory; a URI's options stay at its end."""
+    place, mark, options = (store.root, "", "") if store.is_local else store.root.partition("?")
+    return Store.open(f"{place.rstrip('/')}/shards{mark}{options}")
 
 
 def _folder(store: Store, data: bytes, split: str) -> Folder:
@@ -99,4 +107,4 @@ def _folder(store: Store, data: bytes, split: str) -> Folder:
         raise JobError(f"{where}: the run has no validation split: set output.validation and run it again")
     shards = tuple(Shard(entry["file"], entry["rows"], entry.get("domain")) for entry in part["shards"])
     digest = hashlib.sha256(data).hexdigest()
-    return Folder(store, index["format"], tuple(index["columns"]), shards, part["text_bytes"], digest)
+    return Folder(store, split, index["format"], tuple(index["columns"]), shards, part["text_bytes"], digest)

@@ -89,9 +89,10 @@ class _Prefix:
         except FileNotFoundError as error:
             raise RunError(f"{self._shown}: the .bin or the .idx is not there: copy the folder whole") from error
         count = int(np.frombuffer(index, "<u8", 1, HEADER - 16)[0]) if len(index) >= HEADER else -1
-        if not index.startswith(MAGIC) or count != shard.rows or len(index) < HEADER + 12 * count:
+        kind = TYPES.get(index[HEADER - 17]) if count == shard.rows else None
+        if not index.startswith(MAGIC) or kind is None or len(index) < HEADER + 12 * count:
             raise RunError(f"{self._shown}: its .idx is not of {shard.rows} sequences: copy the folder again")
-        self._type = np.dtype(TYPES[index[HEADER - 17]])
+        self._type = np.dtype(kind)
         self._lengths = np.frombuffer(index, "<i4", count, HEADER)
         self._starts = np.frombuffer(index, "<i8", count, HEADER + 4 * count)
 

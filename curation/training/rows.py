@@ -15,7 +15,6 @@ opened when a row of theirs is asked for, and a bounded number of files and row 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,8 +70,9 @@ def open_rows(folder: Folder, anywhere: bool = False) -> Rows:
     if folder.format == "megatron":
         return Sequences(folder)
     if folder.format == "index":
-        dataset: Rows = import_module("curation.training.random_access").IndexDataset(folder.store.root)
-        return dataset
+        from curation.training.random_access import IndexDataset  # torch, and it imports this module
+
+        return IndexDataset(folder.store.root, folder.split)
     if folder.format in ("parquet", "jsonl", "mds"):
         return ShardRows(folder)
     raise JobError(f"{folder.store.shown()}: the format {folder.format!r} is not known: it was written by newer code")

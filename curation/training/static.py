@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from torch import Generator
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from curation.training.folder import open_folder
@@ -97,6 +98,7 @@ class TrainingData(IterableDataset[Any]):
             _Blocks(self, self._steps_a_block()),
             batch_size=None,
             collate_fn=_as_it_is,
+            generator=Generator(),  # it draws a number; from torch's own, the model's would depend on when it resumed
             num_workers=check_count("workers", workers, 0),
             prefetch_factor=prefetch if workers else None,
             multiprocessing_context=start_method(self._folder) if workers else None,

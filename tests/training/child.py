@@ -1,4 +1,4 @@
-"""A trainer that may be killed at any moment: python -m tests.training.child KIND FOLDER WORKERS STATE STEPS
+"""A trainer that may be killed at any moment: python -m tests.training.child KIND FOLDER WORKERS STATE STEPS.
 
 It goes on from what STATE holds, and after every step writes there, in one move, what it has seen and the state.
 """

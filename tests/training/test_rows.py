@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from curation.errors import JobError, RunError
+from curation.storage.store import Store
 from curation.training.folder import open_folder
 from curation.training.rows import ShardRows, open_rows
 from tests.training.folders import SUFFIXES, rows, write_folder, write_megatron
@@ -79,6 +80,23 @@ def test_megatron_gives_every_sequence_once_prefixes_in_proportion_phase_after_p
         found[0]["tokens"][0] = 7  # can be written to
 
 
+def test_files_that_are_not_megatron_s_are_named(tmp_path):
+    folder = write_megatron(tmp_path, {"web": [[1, 2], [3]]})
+    index, tokens = folder / "web.idx", folder / "web.bin"
+    whole = index.read_bytes()
+    for damaged in (b"", b"x" + whole[1:], whole[:17] + b"\x63" + whole[18:], whole[:40]):
+        index.write_bytes(damaged)
+        with pytest.raises(RunError, match=r"web\.bin: its \.idx is not of 2 sequences"):
+            open_rows(open_folder(str(folder))).__getitems__([0])
+    index.write_bytes(whole)
+    tokens.write_bytes(b"ab")
+    with pytest.raises(RunError, match=r"web\.bin: ends too early"):
+        open_rows(open_folder(str(folder))).__getitems__([0])
+    tokens.unlink()
+    with pytest.raises(RunError, match=r"web\.bin: the \.bin or the \.idx is not there"):
+        open_rows(open_folder(str(folder))).__getitems__([0])
+
+
 def test_formats_that_have_no_random_access_say_so(tmp_path):
     zipped = open_folder(str(write_folder(tmp_path / "zst", rows(5), "jsonl.zst")))
     tokens = open_folder(str(write_megatron(tmp_path / "megatron", {"web": [[1]]})))
@@ -88,7 +106,7 @@ def test_formats_that_have_no_random_access_say_so(tmp_path):
 
 
 def test_what_is_no_folder_of_shards_is_told(tmp_path):
-    with pytest.raises(JobError, match=r"has no curation_index\.json: give the folder `shards`"):
+    with pytest.raises(JobError, match=r"has no curation_index\.json: give the folder `shards` of"):
         open_folder(str(tmp_path))
     write_folder(tmp_path, rows(5), "parquet")
     with pytest.raises(JobError, match=r"no validation split: set output\.validation"):
@@ -126,3 +144,21 @@ def test_positions_that_there_are_not(tmp_path):
     for position in (-1, 5):
         with pytest.raises(IndexError, match="positions go from 0 to 4"):
             found.__getitems__([0, position])
+
+
+@pytest.mark.parametrize("format", ["parquet", "mds", "jsonl", "jsonl.zst"])
+def test_rows_on_an_object_store(tmp_path, s3, format):
+    wanted = rows(60)
+    uri = upload(s3, write_folder(tmp_path / "shards", wanted, format), tmp_path)
+    found = open_rows(open_folder(uri))
+    assert found.__getitems__(range(60)) == wanted
+    s3.faults({"match": "GET .*shard-", "times": 1, "cut": 0.5})
+    assert found.__getitems__([7, 55]) == [wanted[7], wanted[55]]
+
+
+def upload(s3, folder, tmp_path):
+    """Puts a local folder of shards into a run directory on the object store; returns that directory's URI."""
+    uri = s3.uri(f"training/{tmp_path.name}")
+    for file in folder.iterdir():
+        Store.open(uri).write_bytes(f"shards/{file.name}", file.read_bytes())
+    return uri

@@ -3,12 +3,15 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
 from curation.errors import JobError
 from curation.training import static
 from curation.training.static import TrainingData
+from tests.training import index_folder
 from tests.training.folders import SUFFIXES, rows, write_folder, write_megatron
+from tests.training.test_rows import upload
 
 
 def numbers(batch):
@@ -131,6 +134,13 @@ def test_resumed_with_other_ranks_workers_and_batch_size(folder):
     assert sequence(other, 1)[:2] == [list(range(24, 34)), list(range(34, 44))]
 
 
+def test_the_random_numbers_of_the_model_are_left_alone(folder):
+    before = torch.get_rng_state()
+    for workers in (0, 1):
+        next(TrainingData(folder, 4).batches(workers))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_ones_own_dataloader(folder):
     data = TrainingData(folder, 4, rank=1, world=2)
     for _ in range(3):  # the third time after a resume
@@ -175,6 +185,18 @@ def test_blocks_hold_as_much_text_as_they_should(tmp_path, monkeypatch):
     assert data._steps_a_block() == 1
 
 
+def test_an_index_of_the_sources(tmp_path):
+    (tmp_path / "sources").mkdir()
+    documents = index_folder.make_run(index_folder.make_sources(tmp_path / "sources", rows=40), tmp_path / "run")
+    training = documents[: len(documents) - index_folder.VALIDATION]
+    for split, wanted in (("train", training), ("validation", documents[len(training) :])):
+        data = TrainingData(str(tmp_path / "run"), 5, split=split, drop_last=False)
+        assert [row["text"] for batch in data.batches() for row in batch] == [one["text"] for one in wanted]
+    two = [TrainingData(str(tmp_path / "run"), 5, rank=rank, world=2).batches(2) for rank in (0, 1)]
+    first = [row["doc_id"] for batches in two for row in next(batches)]
+    assert first == [one["doc_id"] for one in training[:10]]
+
+
 def test_megatron_sequences(tmp_path):
     found = {"web": [[i] for i in range(30)], "books": [[100 + i] for i in range(10)]}
     folder = str(write_megatron(tmp_path, found))
@@ -182,3 +204,10 @@ def test_megatron_sequences(tmp_path):
     assert sorted(token for batch in alone for token in batch) == [*range(30), *range(100, 110)]
     data = TrainingData(folder, 2, rank=1, world=2)
     assert [[int(row["tokens"][0]) for row in batch] for batch in data.batches(2)] == [batch[2:] for batch in alone]
+
+
+@pytest.mark.slow
+def test_workers_on_an_object_store(tmp_path, s3):
+    """They are spawned there, so all they need travels to them by pickle."""
+    uri = upload(s3, write_folder(tmp_path / "shards", rows(203), "parquet"), tmp_path)
+    assert sequence(TrainingData(uri, 4), 2) == expected(203, 4)

@@ -10,7 +10,7 @@ from functools import cache
 
 import pyarrow as pa
 
-TABLE_VERSION = 5
+TABLE_VERSION = 6
 
 #: One input file. `etag` is "<size>-<mtime in ns>" on file systems without one.
 SOURCES = pa.schema(

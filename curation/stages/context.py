@@ -45,6 +45,7 @@ class Stage:
         recheck: looks, when the stage is done, whether what it read from outside the run is still the same.
         precheck: looks, before any stage works and where this one never was done, whether what it will need from
             outside is there.
+        guests: files that it writes into a folder of another stage.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Stage:
     work: Callable[[Run], Result]
     recheck: Callable[[Run], None] | None = None
     precheck: Callable[[Run], None] | None = None
+    guests: tuple[str, ...] = ()
 
 
 #: Computes the fingerprint of a stage from the job and what the stages before it made.

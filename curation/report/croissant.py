@@ -109,7 +109,7 @@ def file_set(part: Part) -> dict[str, Any]:
         "@type": "cr:FileSet",
         "@id": f"{part.name}-shards",
         "name": f"{part.name}-shards",
-        "description": f"{counted(len(part.shards), 'shard')}: {part.total('rows'):,} rows, {part.total('bytes'):,} bytes.",
+        "description": f"{counted(len(part.shards), 'shard')}, {part.total('bytes'):,} bytes",
         "encodingFormat": one_or_all(list(dict.fromkeys(kind for s in part.shards for kind in media_types(s["file"])))),
         "includes": one_or_all(part.patterns),
     }

@@ -19,8 +19,9 @@ from curation.report.formats import BY_DATASETS, jsonl_schema
 SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 SIZES |= {10**8: "10M<n<100M", 10**9: "100M<n<1B", 10**10: "1B<n<10B", 10**11: "10B<n<100B", 10**12: "100B<n<1T"}
 
-#: Arrow types that JSON carries as they are.
-_IN_JSON = re.compile(r"u?int(8|16|32|64)|bool|string|large_string|float|double")
+#: Arrow types that stand in JSON lines as they are, by what `datasets` calls them, and those that are strings there.
+_AS_THEY_ARE = re.compile(r"u?int(?:8|16|32|64)|bool|float|double")
+_STRINGS = re.compile(r"(?:large_)?(?:string|binary)|(?:date|time|timestamp|decimal)\d*[\[(].*")
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -61,8 +62,8 @@ def _data_files(part: Part, split: str) -> dict[str, Any]:
 
 
 def json_features(index: dict[str, Any]) -> list[dict[str, Any]]:
-    """Columns and types of the lines, by configuration; none where a kept column is no plain JSON value."""
-    if not all(_IN_JSON.fullmatch(index["columns"][name]) for name in jsonl_schema(index["columns"])[1]):
+    """Columns and types of the lines, by configuration; none where a kept column is nested."""
+    if None in map(_dtype, index["columns"].values()):
         return []
     names = ["default", *(part.name for part in phases(index))]
     return [{"config_name": name, "features": _line_features(index["columns"])} for name in names]
@@ -74,5 +75,8 @@ def _line_features(columns: dict[str, str]) -> list[dict[str, Any]]:
     return [*({"name": name, "dtype": "string"} for name in keys), {"name": "metadata", "struct": metadata}]
 
 
-def _dtype(arrow: str) -> str:
-    return _DTYPES.get(arrow, arrow)
+def _dtype(arrow: str) -> str | None:
+    """What `datasets` calls an Arrow type as it stands in JSON lines; None for nested ones."""
+    if _AS_THEY_ARE.fullmatch(arrow):
+        return _DTYPES.get(arrow, arrow)
+    return "string" if _STRINGS.fullmatch(arrow) else None

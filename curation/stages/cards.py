@@ -109,4 +109,4 @@ def last_part(path: str) -> str:
     uri = split_uri(path)
     if uri is None and path.count("/") == 1 and path[0] not in "/.~" and path[-1] != "/":
         return path
-    return PurePosixPath(uri.path if uri else path).name or "/"
+    return PurePosixPath(uri.plain if uri else path).name or path

@@ -31,6 +31,9 @@ STRATEGIES = {
     "given": "given by the job",
 }
 
+#: UTF-8 bytes of text that count as a token where the job file says nothing.
+BYTES_PER_TOKEN = 4.0
+
 NOT_LOOKED_FOR = (
     "Nothing was done to find or remove personal data, illegal or harmful content, near duplicates, or texts of test "
     "sets. Languages were not detected."
@@ -57,14 +60,18 @@ def _reading(facts: Facts, shown: Shown) -> str:
 
 def counting(tokens: dict[str, Any], shown: Shown) -> str:
     """How tokens are counted, in a sentence."""
-    way = tokens.get("count", "approximate")
+    way, tokenizer = tokens.get("count", "approximate"), tokens.get("tokenizer")
     if way == "model":
-        return f"Tokens are those of the tokenizer {shown(str(tokens.get('tokenizer')))}."
+        return f"Tokens are those of the tokenizer {shown(str(tokenizer))}."
     if way == "column":
         return f"Tokens are as the sources' column {shown(str(tokens.get('column')))} has them."
     ratio = tokens.get("bytes_per_token")
-    each = "a ratio that was measured on a sample" if ratio is None else f"{ratio:g}"
-    return f"Tokens are estimated: bytes of UTF-8 text over {each}."
+    if ratio is None and tokenizer:
+        return (
+            "Tokens are estimated: bytes of UTF-8 text over a ratio measured on a sample of each domain with the "
+            f"tokenizer {shown(tokenizer)}."
+        )
+    return f"Tokens are estimated: bytes of UTF-8 text over {BYTES_PER_TOKEN if ratio is None else ratio:g}."
 
 
 def _copies(facts: Facts) -> str:

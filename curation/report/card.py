@@ -104,15 +104,13 @@ def _sources(facts: Facts) -> str:
         use = used[row["domain"]]
         there = (row["documents"], row["tokens_before"], use["used_documents"], use["unique_tokens"])
         drawn.append((code(row["domain"]), *there, use["draws"], row["tokens_after"], f"{row['share_after']:.2%}"))
+    without = "unusable rows, copies and validation" if facts.validation else "unusable rows and copies"
     head = ("domain", "licence, as declared", "other facts, as declared", "files", "bytes", "documents")
     names = ("domain", "documents to draw from", "their tokens", "different documents drawn", "their tokens", "draws")
     return "\n\n".join(
         [
             table(head, declared, words=3),
-            "What could be drawn (without unusable rows, copies"
-            + (" and validation" if facts.validation else "")
-            + ") "
-            "and what was, by domain:",
+            f"What could be drawn ({without} left out) and what was, by domain:",
             table((*names, "tokens drawn", "share of them"), drawn),
         ]
     )
@@ -141,7 +139,7 @@ def _repetition(facts: Facts) -> str:
     if len(counts) > MOST_USES:
         uses.append((f"{MOST_USES} and more", sum(counts[MOST_USES:])))
     weighted = "sample_weight" in facts.index["columns"]
-    written = " Each is written once, with its uses as `sample_weight`." if weighted else ""
+    written = " Each is written once a phase, with its uses as `sample_weight`." if weighted else ""
     told = listed(biases(facts, code))
     return f"{repetition(facts)}{written}\n\n{table(('times used', 'documents'), uses)}\n\n{told}"
 

@@ -43,7 +43,7 @@ class Facts:
         sources: a row a source of the job file: domain, licence (or None), facts (a dict), files, bytes, documents.
         recipe: the job without what does not decide the shards: where files lie, how work is spread.
         recipe_sha256: its hash.
-        encoder: what made the vectors: kind, name, dimensions, max_tokens, precision, weights_sha256.
+        encoder: what made the vectors: kind, name, dimensions, precision, weights_sha256.
         version: of Curation.
     """
 

@@ -162,14 +162,15 @@ def test_many_uses_are_counted_together():
 
 def test_weights_instead_of_copies_are_told():
     assert "written once" not in dataset_card(made())
-    assert "Each is written once" in dataset_card(made(columns={"sample_weight": "int32"}))
+    assert "Each is written once a phase" in dataset_card(made(columns={"sample_weight": "int32"}))
 
 
 @pytest.mark.parametrize(
     ("tokens", "told"),
     [
         ({"bytes_per_token": 3.5}, "bytes of UTF-8 text over 3.5"),
-        ({"count": "approximate", "bytes_per_token": None}, "a ratio that was measured"),
+        ({"count": "approximate", "bytes_per_token": None, "tokenizer": None}, "bytes of UTF-8 text over 4."),
+        ({"count": "approximate", "bytes_per_token": None, "tokenizer": "t.json"}, "with the tokenizer `t.json`"),
         ({"count": "model", "tokenizer": "tokenizer.json"}, "those of the tokenizer `tokenizer.json`"),
         ({"count": "column", "column": "n_tokens"}, "column `n_tokens`"),
     ],

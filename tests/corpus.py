@@ -16,6 +16,9 @@ from curation.storage.store import Store
 #: A worker at a time, for tests that ask something else than what several do together: a process costs a second.
 ONE_WORKER = ["resources.tasks=1", "resources.embedding_actors=1", "resources.clustering_actors=1"]
 
+#: Files beside the shards that tell of the run.
+CARDS = ("README.md", "croissant.json")
+
 TOPICS = {
     "cooking": "bread oven flour butter sugar knead dough bake yeast recipe salt pepper onion garlic soup",
     "space": "orbit planet rocket star galaxy launch telescope moon gravity comet mission engine lunar solar",
@@ -83,11 +86,19 @@ def job(folder: Path, run_dir: Path, more: str = "", scale: int = 1) -> str:
 
 def shard_hashes(run_dir: Path) -> dict[str, str]:
     """sha256 of every shard and of the index."""
-    files = sorted(Path(run_dir, "shards").glob("[!_.]*"))
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return stored_hashes(Store.open(str(run_dir)))
 
 
 def stored_hashes(store: Store) -> dict[str, str]:
     """The same of a run directory wherever it is."""
-    files = [name for name in store.list("shards") if not Path(name).name.startswith("_")]
-    return {Path(name).name: hashlib.sha256(store.read_bytes(name)).hexdigest() for name in files}
+    names = [name.removeprefix("shards/") for name in store.list("shards")]
+    return {name: _sha256(store, f"shards/{name}") for name in names if name[0] != "_" and name not in CARDS}
+
+
+def card_hashes(run_dir: str | Path) -> dict[str, str]:
+    """sha256 of the cards, which say which job it was and not only what came out."""
+    return {name: _sha256(Store.open(str(run_dir)), f"shards/{name}") for name in CARDS}
+
+
+def _sha256(store: Store, name: str) -> str:
+    return hashlib.sha256(store.read_bytes(name)).hexdigest()

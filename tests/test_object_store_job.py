@@ -14,7 +14,7 @@ from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job
 from curation.progress import Reporter
 from curation.storage.store import Store
-from tests.corpus import job, shard_hashes, stored_hashes
+from tests.corpus import card_hashes, job, shard_hashes, stored_hashes
 from tests.s3_server import BUCKET
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -67,6 +67,7 @@ def test_a_run_on_an_object_store_has_the_bytes_of_a_local_one(s3, local, finish
     path, store = finished
     run_dir = store.root
     assert stored_hashes(store) == shard_hashes(local[1])
+    assert card_hashes(run_dir) == card_hashes(local[1])
     assert main(["verify", run_dir]) == 0
     assert main(["show", run_dir]) == 0
     printed = capsys.readouterr().out

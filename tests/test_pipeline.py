@@ -21,7 +21,7 @@ from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
 from curation.storage.store import Store
 from curation.verify import verify
-from tests.corpus import ONE_WORKER, job, shard_hashes
+from tests.corpus import ONE_WORKER, card_hashes, job, shard_hashes
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
@@ -70,6 +70,23 @@ def test_shards_are_what_a_trainer_reads(finished):
     web = [row for row in rows if row["domain"] == "web"]
     assert all(row["id"] == f"http://x/{row['doc_id']}" and row["year"] == row["doc_id"] % 30 + 1990 for row in web)
     assert all(row["id"] is None and row["year"] is None for row in rows if row["domain"] == "books")
+
+
+def test_the_card_leads_to_the_shards_and_tells_what_was_done(finished):
+    _, run_dir, _ = finished
+    index = json.loads((run_dir / "shards/index.json").read_text())
+    folder, cache = str(run_dir / "shards"), str(run_dir.parent / "by-card")
+    assert len(datasets.load_dataset(folder, split="train", cache_dir=cache)) == index["rows"]
+    card = (run_dir / "shards/README.md").read_text()
+    assert "3 exact copies" in card
+    assert f"{index['rows']:,} draws" in card
+    use = json.loads((run_dir / "report/summary.json").read_text())["plan"]["domains"]
+    rows = [row for file in run_dir.glob("shards/*.parquet") for row in pq.read_table(file).to_pylist()]
+    for told in use:
+        mine = [row["doc_id"] for row in rows if row["domain"] == told["domain"]]
+        assert (told["draws"], told["used_documents"]) == (len(mine), len(set(mine)))
+    described = json.loads((run_dir / "shards/croissant.json").read_text())
+    assert [one["contentUrl"] for one in described["distribution"][:-1]] == [one["file"] for one in index["shards"]]
 
 
 def test_copies_are_dropped_and_the_first_one_stays(finished):
@@ -124,6 +141,7 @@ def test_the_same_shards_whatever_the_splits_and_actors(finished, tmp_path, over
     path, run_dir, _ = finished
     run(path, f"run_dir={tmp_path / 'other'}", *overrides, several=True)
     assert shard_hashes(tmp_path / "other") == shard_hashes(run_dir)
+    assert card_hashes(tmp_path / "other") == card_hashes(run_dir)
 
 
 def test_a_run_that_lost_files_and_markers_ends_with_the_same_bytes(finished, tmp_path):

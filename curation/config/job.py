@@ -45,7 +45,7 @@ class Source(Section):
     licence: str | None = None
     """Declared licence, for the record."""
     facts: dict[str, str] = {}
-    """Other declared facts (origin, period, contact, ...), for the record."""
+    """Other declared facts (origin, period, contact, language as codes, ...), for the record and the cards."""
 
     @property
     def paths(self) -> list[str]:

@@ -46,6 +46,7 @@ class Stage:
         precheck: looks, before any stage works and where this one never was done, whether what it will need from
             outside is there.
         outdated: whether, when the stage is done, what it read from outside has changed so that it is to be done again.
+        guests: files that it writes into a folder of another stage.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Stage:
     recheck: Callable[[Run], None] | None = None
     precheck: Callable[[Run], None] | None = None
     outdated: Callable[[Run], bool] | None = None
+    guests: tuple[str, ...] = ()
 
 
 #: Computes the fingerprint of a stage from the job and what the stages before it made.

@@ -15,18 +15,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
 from curation.errors import CurationError
 from curation.sampling.balance import coverage
+from curation.sampling.cells import cell_totals
 from curation.stages import held_out, plan_tables, workers
 from curation.stages.board import board, in_hand
 from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import load_groups
 from curation.stages.context import Result, Run, Stage
 from curation.stages.draws import draw_phases
-from curation.stages.eligible import cells_of, load_eligible
+from curation.stages.eligible import Cells, Eligible, cells_of, load_eligible
 from curation.stages.phases import (
     PlannedPhase,
     phases_of,
@@ -149,6 +151,7 @@ def make_plan(store: Store, job: Job) -> Result:
     profiles = load_profiles(store) if "auto" in job.strategies else None
     phases, used = draw_phases(job, documents, cells, profiles)
     seen = coverage(documents.tokens, used)
+    use = domain_use(job, documents, cells, used)
     del used
     stretches = plan_tables.stretches_of(job, documents, phases, held)
     shards = plan_tables.list_shards(stretches, job.output.shard_bytes)
@@ -174,8 +177,18 @@ def make_plan(store: Store, job: Job) -> Result:
         "shards": training.num_rows,
         "validation": None if held is None else held.stats | {"shards": shards.num_rows - training.num_rows},
         "phases": [_phase_stats(phase) for phase in phases],
+        "domains": use,
     }
     return Result(parts, stats)
+
+
+def domain_use(job: Job, documents: Eligible, cells: Cells, used: NDArray[np.int16]) -> list[dict[str, Any]]:
+    """What of each domain is used: draws, and documents and their tokens that are drawn at least once."""
+    draws, _ = cell_totals(documents.cell, documents.tokens, cells.tokens.size, used)
+    different = cell_totals(documents.cell, documents.tokens, cells.tokens.size, np.minimum(used, 1))
+    by_domain = [totals.reshape(cells.tokens.shape).sum(axis=0).tolist() for totals in (draws, *different)]
+    names = ("domain", "draws", "used_documents", "unique_tokens")
+    return [dict(zip(names, row, strict=True)) for row in zip(job.domains, *by_domain, strict=True)]
 
 
 def _reads_quality(job: Job) -> bool:

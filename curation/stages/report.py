@@ -1,4 +1,4 @@
-"""Report: puts the figures of the run into `report/summary.json`.
+"""Report: puts the figures of the run into `report/summary.json`, and the cards beside the shards.
 
 Reads the small tables and the markers of the stages before it. `curation show` prints what it wrote.
 """
@@ -18,6 +18,7 @@ from curation.report.summary import (
     tokens_by,
 )
 from curation.sampling.balance import effective_number, gini
+from curation.stages.cards import CARD, CARDS_VERSION, CROISSANT, write_cards
 from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
@@ -42,13 +43,14 @@ FITTED = (
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """What the summary depends on besides the tables."""
-    return job.model_dump(mode="json", exclude={"resources", "run_dir", "cost"})
+    """What the summary and the cards depend on besides the tables."""
+    return job.model_dump(mode="json", exclude={"resources", "run_dir", "cost"}) | {"cards": CARDS_VERSION}
 
 
 def work(run: Run) -> Result:
     """The stage."""
-    return Result([run.store.write_json(SUMMARY, summarise(run.store, run.job))])
+    summary = summarise(run.store, run.job)
+    return Result([run.store.write_json(SUMMARY, summary), *write_cards(run.store, run.job, summary)])
 
 
 STAGE = Stage(
@@ -57,6 +59,7 @@ STAGE = Stage(
     ("sources", "documents", "duplicates", "embeddings", "repeats", "centroids", "clusters", "plan", "shards"),
     settings,
     work,
+    guests=(CARD, CROISSANT),
 )
 
 

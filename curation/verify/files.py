@@ -31,6 +31,7 @@ def check_files(
     """Every check of the files; ends at the first stage that is not finished."""
     markers: dict[str, Marker] = {}
     parts: list[Part] = []
+    guests = {name for stage in stages for name in stage.guests}
     for stage in stages:
         name = f"{stage.name}/{DONE}"
         marker = store.marker(stage.name)
@@ -42,7 +43,7 @@ def check_files(
         agrees = marker.fingerprint == fingerprint_of(stage, job, markers)
         yield None if agrees else f"{name}: its fingerprint is not that of job.yaml and of the stages before it"
         yield _started(store, stage, marker)
-        yield from _listed(store, stage, marker)
+        yield from _listed(store, stage, marker, guests)
         parts += marker.parts
     chosen = sampled(job, "files", len(parts), sample)
     left = iter([part for part, mine in zip(parts, chosen, strict=True) if mine])
@@ -64,14 +65,16 @@ def _started(store: Store, stage: Stage, marker: Marker) -> str | None:
     return None if agrees and isinstance(value.get("known"), dict) else f"{stage.name}/{STARTED}: missing or damaged"
 
 
-def _listed(store: Store, stage: Stage, marker: Marker) -> Faults:
-    """The stage's folders hold the files that its marker names, in their sizes, and no others."""
+def _listed(store: Store, stage: Stage, marker: Marker, guests: set[str]) -> Faults:
+    """The stage's folders hold the files that its marker names, in their sizes, and no others but guests."""
     there: dict[str, int] = {}
     for folder in stage.folders:
         there |= store.list(folder)
     listed = {part.name for part in marker.parts} | {f"{stage.name}/{STARTED}", f"{stage.name}/{DONE}"}
-    for name in sorted(there.keys() - listed):
+    for name in sorted(there.keys() - listed - guests):
         yield f"{name}: no stage has written this file"
+    for folder in {name.rpartition("/")[0] for name in stage.guests}:
+        there |= store.list(folder)
     for part in marker.parts:
         size = there.get(part.name)
         if size is None:

@@ -52,7 +52,13 @@ def settings(job: Job) -> dict[str, Any]:
     columns = [[source.text_column, source.id_column, source.keep_columns] for source in job.sources]
     orders = [request.order for request in phases_of(job)]
     end = job.tokens.end_of_document if job.output.format == "megatron" else None
-    output = {"format": job.output.format, "compression": job.output.compression, "end_of_document": end}
+    output: dict[str, Any] = {
+        "format": job.output.format,
+        "compression": job.output.compression,
+        "end_of_document": end,
+    }
+    # An index of the sources names their files, so it hangs on where they lie.
+    output["paths"] = [source.paths for source in job.sources] if job.output.format == "index" else None
     return output | {"columns": columns, "orders": orders}
 
 

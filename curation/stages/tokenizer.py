@@ -152,6 +152,21 @@ def named_tokenizer(name: str, end_of_document: str | None) -> Tokenizer:
     return Tokenizer(find_tokenizer(name), name, end_of_document)
 
 
+def how_counted(job: Job, stats: Mapping[str, Any]) -> str:
+    """What a token is in this run, in a sentence; `stats` are those of the stage."""
+    tokens = job.tokens
+    if tokens.count == "column":
+        return f"Tokens are the numbers under {tokens.column!r}."
+    if tokens.count == "model":
+        end = " and one for the end of each document" if tokens.end_of_document is not None else ""
+        return f"Tokens are those of the tokenizer {stats['sha256'][:12]}{end}."
+    if not tokens.measured:
+        return f"Tokens are bytes of text over {tokens.bytes_per_token or BYTES_PER_TOKEN:g}."
+    ratios = sorted(stats["bytes_per_token"].values())
+    span = f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if len(ratios) > 1 else f"{ratios[0]:.2f}"
+    return f"Tokens are bytes of text over {span}, measured by domain with the tokenizer {stats['sha256'][:12]}."
+
+
 # ---- how documents are counted -------------------------------------------------------------------------------------
 
 

@@ -65,8 +65,9 @@ def work(run: Run) -> Result:
 
 def precheck(run: Run) -> None:
     """The tokenizer is there and can be used: told before the sources are counted."""
-    if run.job.tokens.tokenizer is not None:
-        named_tokenizer(run.job.tokens.tokenizer, run.job.tokens.end_of_document)
+    tokens = run.job.tokens
+    if tokens.tokenizer is not None:
+        Tokenizer(find_tokenizer(tokens.tokenizer), tokens.tokenizer, tokens.end_of_document)
 
 
 def outdated(run: Run) -> bool:

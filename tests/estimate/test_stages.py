@@ -45,6 +45,7 @@ works = st.builds(
     drawn_bytes=st.floats(0, 1e13),
     phases=st.integers(1, 3),
     weighs_texts=st.booleans(),
+    tokenizer=st.booleans(),
 )
 rates = st.builds(profile_rates, st.sampled_from(NAMES), st.just(READING), st.integers(1, 5000), st.just(384))
 

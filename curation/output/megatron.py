@@ -79,7 +79,7 @@ def write_index(sink: Any, lengths: Sequence[NDArray[np.int32]], dtype: np.dtype
     Args:
         sink: a writable binary file.
         lengths: int32 arrays, the tokens of each document of the `.bin` file in order, in as many parts as it was
-            appended in. Each is read three times and never copied as a whole.
+            appended in. Each is read twice and never copied as a whole.
         dtype: uint16 or int32.
     """
     count = sum(len(part) for part in lengths)

@@ -102,10 +102,10 @@ def _counting(job: Job, stats: dict[str, Any]) -> str | None:
 
 def _ratios(run: Run, sha256: str) -> dict[str, float]:
     """UTF-8 bytes a token of each domain, by the beginning of some files; of all together where it has no text."""
-    files = list(load_files(run.store).values())
-    chosen = [
-        file for domain in run.job.domains for file in some_files([f for f in files if f.domain == domain], RATIO_FILES)
-    ]
+    by_domain: dict[str, list[InputFile]] = {domain: [] for domain in run.job.domains}
+    for counted in load_files(run.store).values():
+        by_domain[counted.domain].append(counted)
+    chosen = [file for files in by_domain.values() for file in some_files(files, RATIO_FILES)]
     sums = {domain: np.zeros(2, np.int64) for domain in run.job.domains}
     for file, found in map_items(chosen, measure, run.store, run.job, sha256, tasks=run.job.resources.tasks):
         sums[file.domain] += found

@@ -302,7 +302,7 @@ def test_other_values_in_a_kept_column_reach_the_shards(tmp_path):
     with pytest.raises(InputError, match="changed since this run counted it"):
         run(path)
     events = run(path, "sources.0.licence=CC0")  # another declaration, so the sources are counted anew
-    assert worked(events) == ["sources", "documents", "shards", "report"]
+    assert worked(events) == ["sources", "tokenizer", "documents", "shards", "report"]
     ids = {row["id"] for file in tmp_path.glob("run/shards/*.parquet") for row in pq.read_table(file).to_pylist()}
     assert any(str(value).startswith("other/") for value in ids)
     assert faults(tmp_path / "run") == []

@@ -139,7 +139,7 @@ def test_a_job_stopped_in_the_middle_of_a_stage_and_submitted_again_writes_the_s
             assert (asked, cluster.asked()) == ([{"CPU": 1}, {"CPU": 1}], [])
     status, code, log = cluster.run(command)
     assert (status, code) == ("SUCCEEDED", 0), log
-    assert events(log, "skip") == ["sources", "documents", "duplicates", "encoder"]
+    assert events(log, "skip") == ["sources", "tokenizer", "documents", "duplicates", "encoder"]
     assert shard_hashes(run_dir) == shard_hashes(alone[0])
 
 

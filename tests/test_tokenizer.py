@@ -118,6 +118,14 @@ def test_a_file_a_folder_and_a_uri(tmp_path, monkeypatch):
         assert find_tokenizer(name) == byte_level()
 
 
+def test_a_file_and_a_folder_on_an_object_store(s3):
+    s3.ask("/bucket/models/ours/tokenizer.json", byte_level(), "PUT")
+    for name in ("models/ours", "models/ours/tokenizer.json"):
+        assert find_tokenizer(s3.uri(name)) == byte_level()
+    with pytest.raises(JobError, match=r"tokens\.tokenizer: .*there is no file"):
+        find_tokenizer(s3.uri("models/theirs"))
+
+
 @pytest.mark.parametrize("name", ["./none", "/none/tokenizer.json", "a/b/c", "file:///none", "nosuch://x/y"])
 def test_what_is_not_there_is_told(name):
     with pytest.raises(JobError, match=r"tokens\.tokenizer: "):

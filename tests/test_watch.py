@@ -15,7 +15,7 @@ from curation.cli import main
 from curation.job_file import dump_job, load_job
 from curation.pipeline import EVENTS, current_markers, stage_fingerprint
 from curation.report.live import Pass
-from curation.stages import documents, sources
+from curation.stages import documents, sources, tokenizer
 from curation.stages.context import JOB
 from curation.stages.splits import part_name
 from curation.storage import holder, lease
@@ -39,7 +39,11 @@ def begun(store, path):
     marker = Marker("sources", wanted, [part], {"files": "hash", "rows": SPLITS * ROWS}, 3.0)
     store.begin("sources", (), wanted)
     store.finish(marker)
-    store.begin("documents", documents.FOLDERS, stage_fingerprint(documents.STAGE, asked, {"sources": marker}))
+    made = {"sources": marker}
+    made["tokenizer"] = Marker("tokenizer", stage_fingerprint(tokenizer.STAGE, asked, made), [])
+    store.begin("tokenizer", (), made["tokenizer"].fingerprint)
+    store.finish(made["tokenizer"])
+    store.begin("documents", documents.FOLDERS, stage_fingerprint(documents.STAGE, asked, made))
     return store
 
 
@@ -78,7 +82,7 @@ def test_a_run_at_work_says_how_far_it_is_and_how_long_it_takes(run_dir, capsys)
     assert "4 of 6 splits, 400 of 600 documents, 10.0/s, 20s left" in printed.replace("10/s", "10.0/s")
     assert f"Held by process {os.getpid()} on" in printed
     assert "Last sign of life 10s ago; last event: start (stage documents)" in printed
-    assert [state.name for state in found.stages if state.done] == ["sources"]
+    assert [state.name for state in found.stages if state.done] == ["sources", "tokenizer"]
     assert [state.name for state in found.stages if state.begun] == ["documents"]
 
 

@@ -21,6 +21,7 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,11 @@ from curation.errors import JobError
 TOKENS_SUFFIX, INDEX_SUFFIX = ".bin", ".idx"
 
 _HEADER, _VERSION = b"MMIDIDX\x00\x00", 1
+#: Version, type, sequences and ends of documents come after the header; this is where the lengths begin.
+_NUMBERS = "<QBQQ"
+_FIXED = len(_HEADER) + struct.calcsize(_NUMBERS)
 #: What the index calls the types of token ids.
-_CODES = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}
+_CODES: dict[np.dtype[Any], int] = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}
 #: Rows that are gathered at a time, and documents of a block of the index.
 _ROWS, _BLOCK = 1 << 14, 1 << 20
 #: Characters of a domain's name in a file name.
@@ -75,11 +79,11 @@ def write_index(sink: Any, lengths: Sequence[NDArray[np.int32]], dtype: np.dtype
     Args:
         sink: a writable binary file.
         lengths: int32 arrays, the tokens of each document of the `.bin` file in order, in as many parts as it was
-            appended in. Each is read three times and never copied as a whole.
+            appended in. Each is read twice and never copied as a whole.
         dtype: uint16 or int32.
     """
     count = sum(len(part) for part in lengths)
-    sink.write(_HEADER + struct.pack("<QBQQ", _VERSION, _CODES[dtype], count, count + 1))
+    sink.write(_HEADER + struct.pack(_NUMBERS, _VERSION, _CODES[dtype], count, count + 1))
     for block in _blocks(lengths):
         sink.write(np.ascontiguousarray(block, "<i4"))
     begin = 0
@@ -97,6 +101,52 @@ def _blocks(lengths: Sequence[NDArray[np.int32]]) -> Iterator[NDArray[np.int32]]
     for part in lengths:
         for start in range(0, len(part), _BLOCK):
             yield part[start : start + _BLOCK]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What an `.idx` file says: the type of the ids, int32[n] tokens of each document, int64[n] where it begins."""
+
+    dtype: np.dtype[Any]
+    lengths: NDArray[np.int32]
+    pointers: NDArray[np.int64]
+
+
+def read_index(data: bytes | memoryview | pa.Buffer) -> Index:
+    """The content of an `.idx` file, as views of its bytes.
+
+    Raises:
+        ValueError: it is not one that `write_index` could have written.
+    """
+    view = memoryview(data)
+    if bytes(view[:9]) != _HEADER or len(view) < _FIXED:
+        raise ValueError("it does not begin as an index of Megatron-LM does")
+    version, code, count, bounds = struct.unpack_from(_NUMBERS, view, len(_HEADER))
+    dtype = next((dtype for dtype, its in _CODES.items() if its == code), None)
+    if version != _VERSION or dtype is None or bounds != count + 1 or len(view) != _FIXED + 12 * count + 8 * bounds:
+        raise ValueError(f"version {version}, type {code}, {count} sequences and {len(view)} bytes do not fit together")
+    lengths = np.frombuffer(view, "<i4", count, _FIXED)
+    pointers = np.frombuffer(view, "<i8", count, _FIXED + 4 * count)
+    ends = np.cumsum(lengths, dtype=np.int64) * dtype.itemsize
+    documents = np.frombuffer(view, "<i8", bounds, _FIXED + 12 * count)
+    if not np.array_equal(pointers, ends - lengths.astype(np.int64) * dtype.itemsize):
+        raise ValueError("its documents do not lie end to end")
+    if not np.array_equal(documents, np.arange(bounds)):
+        raise ValueError("a document is not one sequence")
+    return Index(dtype, lengths, pointers)
+
+
+def read_tokens(data: bytes | memoryview | pa.Buffer, index: Index) -> pa.Array:
+    """The documents of a `.bin` file as large_binary[n], a view of its bytes: as `append` took them.
+
+    Raises:
+        ValueError: it is not as long as its index says.
+    """
+    size = int(index.lengths.sum(dtype=np.int64)) * index.dtype.itemsize
+    if memoryview(data).nbytes != size:
+        raise ValueError(f"{memoryview(data).nbytes} bytes, and its index tells of {size}")
+    offsets = pa.py_buffer(np.append(index.pointers, size))
+    return pa.Array.from_buffers(pa.large_binary(), len(index.lengths), [None, offsets, pa.py_buffer(data)])
 
 
 def blend_text(prefixes: Sequence[str], tokens: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from curation.report.summary import LISTED
 def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: Console) -> None:
     """Prints what a person wants first: totals, balance, use, domains, the largest and smallest clusters."""
     console.print(_totals(summary))
+    console.print(Text(summary["counted"]))
     console.print(Text(text_read(summary["embeddings"])))
     console.print(_balance(summary))
     console.print(_domains(summary["domains"], summary["weights"]))

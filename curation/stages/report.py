@@ -23,6 +23,7 @@ from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
 from curation.stages.plan_tables import ALLOCATION, WEIGHTS
+from curation.stages.tokenizer import how_counted
 from curation.storage.store import Store
 
 SUMMARY = "report/summary.json"
@@ -56,7 +57,18 @@ def work(run: Run) -> Result:
 STAGE = Stage(
     "report",
     ("report",),
-    ("sources", "documents", "duplicates", "embeddings", "repeats", "centroids", "clusters", "plan", "shards"),
+    (
+        "sources",
+        "tokenizer",
+        "documents",
+        "duplicates",
+        "embeddings",
+        "repeats",
+        "centroids",
+        "clusters",
+        "plan",
+        "shards",
+    ),
     settings,
     work,
     guests=(CARD, CROISSANT),
@@ -78,6 +90,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "encoder": f"{'given vectors' if job.given_vectors else job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
         "documents": stats["documents"],
+        "counted": how_counted(job, stats["tokenizer"]),
         "duplicates": stats["duplicates"],
         "embeddings": stats["embeddings"],
         "sampling": job.sampling.model_dump(mode="json"),

@@ -65,8 +65,9 @@ def work(run: Run) -> Result:
 
 def precheck(run: Run) -> None:
     """The tokenizer is there and can be used: told before the sources are counted."""
-    if run.job.tokens.tokenizer is not None:
-        named_tokenizer(run.job.tokens.tokenizer, run.job.tokens.end_of_document)
+    tokens = run.job.tokens
+    if tokens.tokenizer is not None:
+        Tokenizer(find_tokenizer(tokens.tokenizer), tokens.tokenizer, tokens.end_of_document)
 
 
 def outdated(run: Run) -> bool:
@@ -101,10 +102,10 @@ def _counting(job: Job, stats: dict[str, Any]) -> str | None:
 
 def _ratios(run: Run, sha256: str) -> dict[str, float]:
     """UTF-8 bytes a token of each domain, by the beginning of some files; of all together where it has no text."""
-    files = list(load_files(run.store).values())
-    chosen = [
-        file for domain in run.job.domains for file in some_files([f for f in files if f.domain == domain], RATIO_FILES)
-    ]
+    by_domain: dict[str, list[InputFile]] = {domain: [] for domain in run.job.domains}
+    for counted in load_files(run.store).values():
+        by_domain[counted.domain].append(counted)
+    chosen = [file for files in by_domain.values() for file in some_files(files, RATIO_FILES)]
     sums = {domain: np.zeros(2, np.int64) for domain in run.job.domains}
     for file, found in map_items(chosen, measure, run.store, run.job, sha256, tasks=run.job.resources.tasks):
         sums[file.domain] += found
@@ -150,6 +151,21 @@ def named_tokenizer(name: str, end_of_document: str | None) -> Tokenizer:
         JobError: there is none, or it can't be used.
     """
     return Tokenizer(find_tokenizer(name), name, end_of_document)
+
+
+def how_counted(job: Job, stats: Mapping[str, Any]) -> str:
+    """What a token is in this run, in a sentence; `stats` are those of the stage."""
+    tokens = job.tokens
+    if tokens.count == "column":
+        return f"Tokens are the numbers under {tokens.column!r}."
+    if tokens.count == "model":
+        end = " and one for the end of each document" if tokens.end_of_document is not None else ""
+        return f"Tokens are those of the tokenizer {stats['sha256'][:12]}{end}."
+    if not tokens.measured:
+        return f"Tokens are bytes of text over {tokens.bytes_per_token or BYTES_PER_TOKEN:g}."
+    ratios = sorted(stats["bytes_per_token"].values())
+    span = f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if len(ratios) > 1 else f"{ratios[0]:.2f}"
+    return f"Tokens are bytes of text over {span}, measured by domain with the tokenizer {stats['sha256'][:12]}."
 
 
 # ---- how documents are counted -------------------------------------------------------------------------------------

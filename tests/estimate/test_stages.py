@@ -45,6 +45,7 @@ works = st.builds(
     drawn_bytes=st.floats(0, 1e13),
     phases=st.integers(1, 3),
     weighs_texts=st.booleans(),
+    tokenizer=st.booleans(),
 )
 rates = st.builds(profile_rates, st.sampled_from(NAMES), st.just(READING), st.integers(1, 5000), st.just(384))
 
@@ -112,9 +113,9 @@ def test_gpu_hours_are_those_of_the_stages_that_hold_gpus():
 
 def test_the_slower_of_gpu_and_tokenizer_sets_the_pace():
     rates = profile_rates("h100", READING, 500, 384)
-    by_gpu = stage_times(WORK, replace(rates, tokenised_documents=1e12), on())[4]
-    by_tokenizer = stage_times(WORK, replace(rates, encoded_documents=1e12), on())[4]
-    both = stage_times(WORK, rates, on())[4]
+    by_gpu = stage_times(WORK, replace(rates, tokenised_documents=1e12), on())[5]
+    by_tokenizer = stage_times(WORK, replace(rates, encoded_documents=1e12), on())[5]
+    both = stage_times(WORK, rates, on())[5]
     assert both.seconds == pytest.approx(max(by_gpu.seconds, by_tokenizer.seconds), rel=1e-3)
     assert "GPUs" in by_gpu.note
     assert "tokenizer" in by_tokenizer.note

@@ -78,6 +78,28 @@ def test_what_the_tokenizer_gives_is_what_is_read_back():
     assert [library.decode(ids[:-1]) for ids in found] == ["x", TEXTS[0], TEXTS[2], TEXTS[0]]
 
 
+def test_what_was_written_is_read_back_as_it_was_given():
+    dtype = np.dtype(np.uint16)
+    documents = [[1, 2], [], [65_499], list(range(50))]
+    column = as_bytes(documents, dtype)
+    tokens, index = written([(column, [3, 1, 2, 3])], dtype)
+    found = megatron.read_index(index)
+    assert (found.dtype, found.lengths.tolist(), found.pointers.tolist()) == (dtype, [50, 0, 1, 50], [0, 100, 100, 102])
+    assert megatron.read_tokens(tokens, found).equals(column.take(pa.array([3, 1, 2, 3])))
+    with pytest.raises(ValueError, match="200 bytes, and its index tells of 202"):
+        megatron.read_tokens(tokens[:-2], found)
+
+
+@pytest.mark.parametrize("place", [0, 9, 17, 18, 26, 34, 50, -8])
+def test_a_damaged_index_is_refused(place):
+    _, index = written([(as_bytes([[1, 2], [3], [4, 5]], np.dtype(np.uint16)), [0, 1, 2])], np.dtype(np.uint16))
+    damaged = bytearray(index)
+    damaged[place] ^= 1
+    for data in (bytes(damaged), index[:-1], index[:20]):
+        with pytest.raises(ValueError, match=r"begin as|fit together|end to end|one sequence"):
+            megatron.read_index(data)
+
+
 def test_many_rows_and_large_blocks_are_gathered_piece_by_piece(monkeypatch):
     monkeypatch.setattr(megatron, "_ROWS", 7)
     monkeypatch.setattr(megatron, "_BLOCK", 5)

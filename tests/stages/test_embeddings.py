@@ -30,7 +30,7 @@ from tests.embedding.conftest import save_tiny_bert
 pytestmark = pytest.mark.ray
 
 
-BEFORE = [stage for stage in STAGES if stage.name in {"sources", "documents", "duplicates", "encoder"}]
+BEFORE = [stage for stage in STAGES if stage.name in {"sources", "tokenizer", "documents", "duplicates", "encoder"}]
 STAGE = embeddings.STAGE
 
 

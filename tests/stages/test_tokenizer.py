@@ -304,3 +304,28 @@ def test_the_estimate_reads_the_column(sampled):
 def test_bytes_over_a_ratio_is_what_the_estimate_always_did(sampled):
     found = corpus_of(load_job(str(sampled / "job.yaml"), ["tokens.bytes_per_token=2"]))
     assert found.tokens == pytest.approx(found.text_bytes / 2)
+
+
+# ---- the report ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tokens", "stats", "sentence"),
+    [
+        ({}, {}, "Tokens are bytes of text over 4."),
+        ({"bytes_per_token": 3.25}, {}, "Tokens are bytes of text over 3.25."),
+        ({"count": "column", "column": "n"}, {}, "Tokens are the numbers under 'n'."),
+        (
+            {"count": "model", "tokenizer": "t", "end_of_document": "e"},
+            {"sha256": "0123456789abcdef"},
+            "Tokens are those of the tokenizer 0123456789ab and one for the end of each document.",
+        ),
+        (
+            {"tokenizer": "t"},
+            {"sha256": "0123456789abcdef", "bytes_per_token": {"a": 4.5, "b": 3.0}},
+            "Tokens are bytes of text over 3.00 to 4.50, measured by domain with the tokenizer 0123456789ab.",
+        ),
+    ],
+)
+def test_the_report_says_how_tokens_were_counted(tokens, stats, sentence):
+    assert stage.how_counted(job(**tokens), stats) == sentence

@@ -3,8 +3,8 @@
 Clusters are strung out on a line of virtual time, as in the schedule of the plan: cluster k earns `share_k` tokens a
 unit of time, and a document of t tokens is due when the cluster has earned what it gave before and u_k * t, u_k in
 [0, 1) being the cluster's random phase. The document that is due first comes next. This is stride scheduling
-(Waldspurger and Weihl 1995) in tokens: with fixed shares every cluster is always within one document of its share. When
-the shares change, each cluster keeps what it has earned, and earns at the new pace from then on.
+(Waldspurger and Weihl 1995) in tokens: every cluster is always within one document of what it has earned. When the
+shares change, each cluster keeps what it has earned, and earns at the new pace from then on.
 
 In a cluster the documents come in the order of the schedule, copy m of every document after copy m - 1 of all of
 them; in pass m (from 0) only those whose clip is above m. A cluster whose documents were all used so often as their

@@ -27,7 +27,7 @@ def demo_texts(folder: Path) -> dict[str, list[str]]:
     for index, entry in enumerate(parse_yaml(demo_job(folder, folder / "run"), "demo")["sources"]):
         source = Source.model_validate(entry)
         for file in find_files(source, index):
-            cuts = count_file(file, 1 << 40, source, (), False).cuts
+            cuts = count_file(file, 1 << 40, source, {}, False).cuts
             splits = [Split(0, 0, cut.group, cut.first_row, cut.rows, 0, cut.start, cut.stop) for cut in cuts]
             for split in splits:
                 for _, rows in read_splits(

@@ -35,6 +35,7 @@ from curation.stages import (
     report,
     shards,
     sources,
+    tokenizer,
 )
 from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
@@ -47,6 +48,7 @@ from curation.tables import TABLE_VERSION
 
 STAGES = (
     sources.STAGE,
+    tokenizer.STAGE,
     documents.STAGE,
     duplicates.STAGE,
     encoder.STAGE,
@@ -101,7 +103,7 @@ def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
     for stage in STAGES:
         wanted = stage_fingerprint(stage, run.job, made)
         marker = run.store.done(stage.name, wanted)
-        if marker is None:
+        if marker is None or (stage.outdated and stage.outdated(run)):
             _keep_job(run, text)
             prepare(stage.name)
             marker = _work(run, stage, wanted)

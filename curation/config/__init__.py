@@ -3,10 +3,11 @@
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost, CpuNode, GpuNode
 from curation.config.embedding import Embedding
-from curation.config.job import Job, Rows, Source, Tokens
+from curation.config.job import Job, Rows, Source
 from curation.config.output import Output, Validation
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 from curation.config.resources import Resources
+from curation.config.tokens import Tokens
 
 __all__ = [
     "Blending",

@@ -19,6 +19,7 @@ from curation.config.output import Output
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.resources import Resources
 from curation.config.section import PRINTABLE, Positive, Section
+from curation.config.tokens import Tokens
 from curation.storage.uris import NO_CREDENTIALS, has_credentials, texts_in
 
 
@@ -67,13 +68,6 @@ class Rows(Section):
     """Use what can be read of a truncated or corrupt compressed file, instead of failing."""
 
 
-class Tokens(Section):
-    """How tokens are counted."""
-
-    bytes_per_token: Annotated[float, Field(ge=0.25, le=1e6)] = 4.0
-    """UTF-8 bytes of text a token; a document of b bytes counts as max(1, round(b / bytes_per_token)) tokens."""
-
-
 class Dedup(Section):
     """Which copies are dropped before embedding."""
 
@@ -95,7 +89,7 @@ class Job(Section):
     rows: Rows = Rows()
     """What happens to rows that can't be used."""
     tokens: Tokens = Tokens()
-    """How tokens are counted."""
+    """How tokens are counted, and the trainer's tokenizer."""
     dedup: Dedup = Dedup()
     """Which copies are dropped before embedding."""
     embedding: Embedding = Embedding()
@@ -135,6 +129,8 @@ class Job(Section):
         self._check_sources()
         self._check_sampling()
         self._check_phases()
+        if fault := self.tokens.fault(self.output.format):
+            raise ValueError(fault)
         return self
 
     def _check_uris(self) -> None:
@@ -240,6 +236,13 @@ class Job(Section):
     def given_vectors(self) -> bool:
         """Whether the sources bring their vectors along, so that nothing is embedded."""
         return self.sources[0].vector_column is not None
+
+    @property
+    def number_columns(self) -> dict[str, str]:
+        """The columns of numbers that the sources must have, and the key that names each."""
+        key = "quality.column" if self.quality.column is not None else "quality.expression"
+        counted = {} if self.tokens.column is None else {self.tokens.column: "tokens.column"}
+        return dict.fromkeys(self.quality.columns, key) | counted
 
     @property
     def domains(self) -> list[str]:

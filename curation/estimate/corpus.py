@@ -9,13 +9,14 @@ from functools import partial
 import numpy as np
 
 from curation.config import Job
+from curation.config.tokens import BYTES_PER_TOKEN
 from curation.sources.apart import read_apart
 from curation.sources.find import InputFile, find_all
-from curation.sources.sample import Sample, read_sample
-from curation.stages.sources import number_key
+from curation.sources.sample import Sample, read_sample, some_files
+from curation.stages.tokenizer import bytes_and_tokens, named_tokenizer, ratio
 
-#: Files whose beginning is read, of each domain.
-FILES = 4
+#: Files whose beginning is read, and texts that are tokenised, of each domain.
+FILES, COUNTED = 4, 256
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Domain:
 
     Attributes:
         name, files, bytes: as they lie there.
-        documents, text_bytes: estimated, or where `exact` counted.
+        documents, text_bytes, tokens: estimated; documents counted where `exact`.
         texts: of the samples.
     """
 
@@ -33,6 +34,7 @@ class Domain:
     bytes: int
     documents: float
     text_bytes: float
+    tokens: float
     exact: bool
     texts: list[str]
 
@@ -71,6 +73,11 @@ class Corpus:
         """UTF-8 bytes of all texts."""
         return sum(domain.text_bytes for domain in self.domains)
 
+    @property
+    def tokens(self) -> float:
+        """Of all texts, as the job counts them."""
+        return sum(domain.tokens for domain in self.domains)
+
     def splits(self, split_bytes: int) -> float:
         """Pieces of so many bytes that the files are cut into; files of a domain are taken to be of one size."""
         each = [domain.text_bytes / max(1, domain.files) / split_bytes for domain in self.domains]
@@ -94,7 +101,7 @@ def corpus_of(job: Job) -> Corpus:
     """
     files = find_all(job.sources)
     samples = _samples(job, files)
-    domains = [_domain(name, [file for file in files if file.domain == name], samples[name]) for name in job.domains]
+    domains = [_domain(job, name, [f for f in files if f.domain == name], samples[name]) for name in job.domains]
     every = [sample for found in samples.values() for _, sample in found]
     read = sum(len(text.encode()) for sample in every for text in sample.texts)
     seconds = sum(sample.seconds for sample in every)
@@ -106,7 +113,7 @@ def _samples(job: Job, files: list[InputFile]) -> dict[str, list[tuple[InputFile
     chosen: list[InputFile] = []
     for domain in job.domains:
         own = [file for file in files if file.domain == domain]
-        chosen += [own[index] for index in sorted({round(at) for at in np.linspace(0, len(own) - 1, FILES)})]
+        chosen += some_files(own, FILES)
     found: dict[str, list[tuple[InputFile, Sample]]] = {domain: [] for domain in job.domains}
     for file, sample in zip(chosen, read_apart(partial(_sample, job), chosen), strict=True):
         found[file.domain].append((file, sample))
@@ -114,10 +121,10 @@ def _samples(job: Job, files: list[InputFile]) -> dict[str, list[tuple[InputFile
 
 
 def _sample(job: Job, file: InputFile) -> Sample:
-    return read_sample(job.sources[file.source], file, job.quality.columns, number_key(job))
+    return read_sample(job.sources[file.source], file, job.number_columns, job.tokens.column or "")
 
 
-def _domain(name: str, files: list[InputFile], samples: list[tuple[InputFile, Sample]]) -> Domain:
+def _domain(job: Job, name: str, files: list[InputFile], samples: list[tuple[InputFile, Sample]]) -> Domain:
     size = sum(file.bytes for file in files)
     seen = sum(file.bytes * sample.share for file, sample in samples) or 1.0
     rows = sum(sample.rows for _, sample in samples)
@@ -125,4 +132,18 @@ def _domain(name: str, files: list[InputFile], samples: list[tuple[InputFile, Sa
     text = sum(len(text.encode()) for text in texts)
     every = all(sample.exact_rows is not None for _, sample in samples) and len(samples) == len(files)
     documents = sum(sample.exact_rows or 0 for _, sample in samples) if every else rows * size / seen
-    return Domain(name, len(files), size, documents, text / max(1, rows) * documents, every, texts)
+    text_bytes = text / max(1, rows) * documents
+    if job.tokens.count == "column":
+        tokens = sum(sample.tokens for _, sample in samples) / max(1, rows) * documents
+    else:
+        tokens = text_bytes / _bytes_per_token(job, texts)
+    return Domain(name, len(files), size, documents, text_bytes, tokens, every, texts)
+
+
+def _bytes_per_token(job: Job, texts: list[str]) -> float:
+    """Bytes a token of a domain with such texts."""
+    tokens = job.tokens
+    if tokens.tokenizer is None or not tokens.by_tokenizer:
+        return tokens.bytes_per_token or BYTES_PER_TOKEN
+    found = bytes_and_tokens(texts, COUNTED, named_tokenizer(tokens.tokenizer, tokens.end_of_document))
+    return ratio(found, found)

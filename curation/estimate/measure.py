@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curation.config import Job, Quality
+from curation.config import Job, Quality, Tokens
 from curation.estimate.profiles import Reading, profile_rates
 from curation.estimate.rates import Rates
 from curation.estimate.stages import candidates
@@ -32,6 +32,7 @@ from curation.stages.documents import EXCERPT_CHARACTERS, documents_table, excer
 from curation.stages.encoder import FIT_DOCUMENTS
 from curation.stages.encoding import embeddings_table
 from curation.stages.spill import write_spill
+from curation.stages.tokenizer import named_tokenizer, token_counts
 
 #: Documents that are described and written, and encoded; vectors that K-Means is tried on, on a CPU and on a GPU.
 DESCRIBED, ENCODED, ROWS, GPU_ROWS = 2000, 256, 8192, 1 << 18
@@ -122,10 +123,14 @@ def _described(job: Job, texts: list[str]) -> pa.Table:
 
     column = pa.array(texts, pa.large_string())
     score = heuristic_quality(column)[0] if job.quality.scorer == "heuristics" else None
-    plain = job.model_copy(update={"quality": Quality()})  # columns of numbers were not read
+    counting = Tokens() if job.tokens.count == "column" else job.tokens
+    plain = job.model_copy(update={"quality": Quality(), "tokens": counting})  # columns of numbers were not read
+    by_model = counting.count == "model"
+    tokenizer = named_tokenizer(str(counting.tokenizer), counting.end_of_document) if by_model else None
     file, split = InputFile("", "", 0, "jsonl", 0, ""), Split(0, 0, 0, 0, len(texts), 0, 0, 0)
     rows = Rows(pa.table({"text": column}), {})
-    documents = documents_table(plain, file, split, rows, score)
+    tokens = token_counts(plain, "", rows, {}, tokenizer)
+    documents = documents_table(plain, file, split, rows, tokens, score)
     if len(texts):
         texts_digest(documents)
     return excerpts_table(job.seed, documents, rows, 1.0)

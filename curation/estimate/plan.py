@@ -11,7 +11,7 @@ from curation.errors import JobError
 from curation.estimate.cluster import Cluster, smallest_clusters
 from curation.estimate.corpus import Corpus, Domain, corpus_of
 from curation.estimate.measure import measured_rates, rates_with_clusters
-from curation.estimate.profiles import CHARACTERS, Network, Reading, network_of, profile_rates
+from curation.estimate.profiles import CHARACTERS, TOKENISED, Network, Reading, network_of, profile_rates
 from curation.estimate.rates import Rates
 from curation.estimate.stages import ITERATIONS, stage_times
 from curation.estimate.work import StageTime, Work
@@ -27,7 +27,6 @@ class Estimate:
 
     Attributes:
         domains: what the sources hold.
-        bytes_per_token: to tell tokens.
         times: of the stages on `cluster`.
         cluster: the machines.
         machines: them in words.
@@ -39,7 +38,6 @@ class Estimate:
     """
 
     domains: list[Domain]
-    bytes_per_token: float
     times: list[StageTime]
     cluster: Cluster
     machines: str
@@ -78,7 +76,6 @@ def estimate(
     where = f"measured here on {read}" if hardware == "here" else f"those of the profile {hardware}, sizes from {read}"
     return Estimate(
         domains=corpus.domains,
-        bytes_per_token=job.tokens.bytes_per_token,
         times=times_on(cluster),
         cluster=cluster,
         machines=f"this machine: {cluster}" if hardware == "here" and not (nodes or deadline) else str(cluster),
@@ -96,7 +93,7 @@ def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
     """What a job has to do on a corpus."""
     documents, text, fit_rows = corpus.documents, corpus.text_bytes, job.clustering.fit_rows
     phases = phases_of(job)
-    token = job.tokens.bytes_per_token
+    token = text / max(1.0, corpus.tokens)
     drawn = sum(
         text * phase.budget.epochs if phase.budget.epochs else float(phase.budget.tokens or 0) * token
         for phase in phases
@@ -119,6 +116,7 @@ def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
         phases=len(phases),
         weighs_texts="auto" in job.strategies,
         tasks=unlimited if resources.tasks == "auto" else resources.tasks,
+        tokenizer=job.tokens.tokenizer is not None,
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
 
@@ -144,7 +142,11 @@ def _rates(job: Job, corpus: Corpus, hardware: str) -> tuple[Rates, int]:
     tokens = sum(read) / max(1, len(read))
     size = corpus.text_bytes / max(1.0, corpus.documents)
     reading = Reading(network, tokens, job.embedding.max_tokens, size, _encoder(job) == "lexical")
-    return profile_rates(hardware, reading, clusters, dimensions), dimensions
+    rates = profile_rates(hardware, reading, clusters, dimensions)
+    if job.tokens.count == "model":
+        tokenised = TOKENISED * corpus.text_bytes / max(1.0, corpus.tokens)
+        rates = replace(rates, described_bytes=1 / (1 / rates.described_bytes + 1 / tokenised))
+    return rates, dimensions
 
 
 def _model(job: Job, corpus: Corpus) -> tuple[Network | None, int]:

@@ -64,6 +64,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
     task = starts.process + starts.code
     times = [
         _sources(work, rates, cpus),
+        _tokenizer(work, rates),
         StageTime(
             "documents",
             task,
@@ -123,6 +124,12 @@ def _sources(work: Work, rates: Rates, cpus: float) -> StageTime:
     scanning = work.bytes / rates.scanned_bytes
     fixed, slots = starts.process / 2 + starts.code + model, min(cpus, max(1, work.files))  # Ray starts some ahead
     return StageTime("sources", fixed, work=scanning, slots=slots, spared=starts.process / 2, note="rows counted")
+
+
+def _tokenizer(work: Work, rates: Rates) -> StageTime:
+    if not work.tokenizer:
+        return StageTime("tokenizer", TURN / 4, note="none is named")
+    return StageTime("tokenizer", TURN + rates.starts.code, note="copied")
 
 
 def _encoder(work: Work, rates: Rates) -> StageTime:

@@ -68,9 +68,8 @@ def _domains(estimate: Estimate) -> Table:
     table = _table("What the sources hold", ("domain",), "domain", "files", "bytes", "documents", "tokens")
     for domain in estimate.domains:
         about = "" if domain.exact else "~"
-        tokens = f"~{short(domain.text_bytes / estimate.bytes_per_token)}"
-        counts = (f"{domain.files:,}", f"{short(domain.bytes)}B", f"{about}{short(domain.documents)}", tokens)
-        table.add_row(Text(domain.name), *counts)
+        counts = (f"{domain.files:,}", f"{short(domain.bytes)}B", f"{about}{short(domain.documents)}")
+        table.add_row(Text(domain.name), *counts, f"~{short(domain.tokens)}")
     return table
 
 

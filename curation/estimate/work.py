@@ -25,6 +25,7 @@ class Work:
         drawn_bytes: text of all draws.
         phases: of the plan.
         weighs_texts: whether domain weights are computed from the texts.
+        tokenizer: whether the job names one.
         excerpts: texts whose beginning is kept.
         tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
     """
@@ -43,6 +44,7 @@ class Work:
     drawn_bytes: float
     phases: int = 1
     weighs_texts: bool = False
+    tokenizer: bool = False
     tasks: float = math.inf
     actors: float = math.inf
 

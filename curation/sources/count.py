@@ -8,7 +8,7 @@ counts a range with `count_range`, and `join_ranges` puts the ranges together. `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,9 +45,8 @@ def count_file(
     file: InputFile,
     split_bytes: int,
     source: Source,
-    number_columns: tuple[str, ...],
+    numbers: Mapping[str, str],
     allow_truncated: bool,
-    number_key: str = "quality.column",
 ) -> FileCount:
     """Rows and splits of one file.
 
@@ -55,9 +54,8 @@ def count_file(
         file: as `find_files` gave it.
         split_bytes: about how many bytes of text a split holds.
         source: names the columns that a Parquet file must have.
-        number_columns: others that it must have, of numbers.
+        numbers: others that it must have, of numbers, each with the key of the job file that names it.
         allow_truncated: count the whole lines before the damage in a damaged compressed file.
-        number_key: the key of the job file that names them, for messages.
 
     Raises:
         JobError: a column is missing or has a type that can't serve.
@@ -65,7 +63,7 @@ def count_file(
     """
     if file.format == "parquet":
         with open_parquet(file.path) as parquet:
-            check_columns(file.path, parquet.schema_arrow, source, file.source, number_columns, number_key)
+            check_columns(file.path, parquet.schema_arrow, source, file.source, numbers)
             check_footer(file.path, parquet.metadata)
             cuts = row_group_cuts(parquet.metadata, source.text_column, split_bytes)
             schema = parquet.schema_arrow.remove_metadata()
@@ -92,7 +90,7 @@ def count_range(path: str, start: int, stop: int, split_bytes: int) -> list[Cut]
     """
     origin = max(start - 1, 0)
     tally = _Tally(split_bytes)
-    for starts, _ in _row_starts(plain_blocks(path, origin, stop), origin, stop):
+    for starts, _, _ in row_starts(plain_blocks(path, origin, stop), origin, stop):
         tally.add(starts[(starts >= start) & (starts < stop)])
     return [replace(cut, group=group) for group, cut in enumerate(tally.cuts())]
 
@@ -111,7 +109,7 @@ def _count_stream(file: InputFile, split_bytes: int, allow_truncated: bool) -> F
     tally = _Tally(split_bytes)
     unfinished = 0
     try:
-        for starts, unfinished in _row_starts(stream_blocks(file.path, file.format), 0):  # noqa: B007
+        for starts, unfinished, _ in row_starts(stream_blocks(file.path, file.format), 0):  # noqa: B007
             tally.add(starts)
     except DamagedStream as error:
         tally.drop_from(unfinished)  # nobody knows how the last line goes on
@@ -170,9 +168,9 @@ class _Tally:
         return cuts
 
 
-def _row_starts(
+def row_starts(
     blocks: Iterable[bytes], origin: int, stop: int | None = None
-) -> Iterator[tuple[NDArray[np.int64], int]]:
+) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.int64]]]:
     """Finds the lines that hold more than white space.
 
     Args:
@@ -181,8 +179,8 @@ def _row_starts(
         stop: no more blocks are taken once all rows that start before this byte are found.
 
     Yields:
-        For each block: the bytes at which rows start that were found in it (int64, ascending, each row once), and
-        the byte at which the line starts that the block ends in.
+        For each block: the bytes at which rows start that were found in it (int64, ascending, each row once), the
+        byte at which the line starts that the block ends in, and the bytes at which newlines are in it (int64).
     """
     at = origin
     unfinished = origin
@@ -201,8 +199,9 @@ def _row_starts(
             rows, blank = _whole_and_last(block, data, starts)
             found.append(rows + at)
             unfinished = at + int(starts[-1])
+        newlines = ends + at
         at += len(block)
-        yield np.concatenate(found).astype(np.int64) if found else _NO_STARTS, unfinished
+        yield np.concatenate(found).astype(np.int64) if found else _NO_STARTS, unfinished, newlines
         if stop is not None and at >= stop and not (blank and unfinished < stop):
             return
 

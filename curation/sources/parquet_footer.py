@@ -8,7 +8,7 @@ a read group, as the pages of a row group can only be read in order.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -94,9 +94,7 @@ def check_footer(path: str, metadata: Any) -> None:
         raise _corrupt(path, f"its footer tells of {metadata.num_rows} rows, and of {rows[:3]} in its row groups")
 
 
-def check_columns(
-    path: str, schema: Any, source: Source, index: int, number_columns: tuple[str, ...], number_key: str
-) -> None:
+def check_columns(path: str, schema: Any, source: Source, index: int, numbers: Mapping[str, str]) -> None:
     """Raises JobError if a column that the job needs is missing, or has a type that can't serve.
 
     Args:
@@ -104,8 +102,7 @@ def check_columns(
         schema: its Arrow schema.
         source: names the columns.
         index: the source's place in the job file, for messages.
-        number_columns: columns that must hold numbers.
-        number_key: the key of the job file that names them, for messages.
+        numbers: columns that must hold numbers, each with the key of the job file that names it.
     """
     text = _type_of(path, schema, source.text_column, f"sources.{index}.text_column")
     if not _holds_text(text):
@@ -126,10 +123,10 @@ def check_columns(
             )
     for column in source.keep_columns:
         _type_of(path, schema, column, f"sources.{index}.keep_columns")
-    for column in number_columns:
-        type_ = _type_of(path, schema, column, number_key)
+    for column, key in numbers.items():
+        type_ = _type_of(path, schema, column, key)
         if not (pt.is_integer(type_) or pt.is_floating(type_) or pt.is_decimal(type_) or pt.is_null(type_)):
-            raise JobError(f"{number_key}: {column!r} in {path} is of type {type_}, which is not a number")
+            raise JobError(f"{key}: {column!r} in {path} is of type {type_}, which is not a number")
 
 
 def row_group_cuts(metadata: Any, column: str, split_bytes: int) -> list[Cut]:

@@ -61,7 +61,7 @@ def read_jsonl(path: str, format: str, splits: Sequence[Split], columns: Columns
         parts = []
         while span is not None and span.start < split.stop:
             mine, rest = _divide(span, split.stop)
-            parts.append(_parse(mine.lines, columns))
+            parts.append(parse_lines(mine.lines, columns))
             span = rest or next(spans, None)
         yield join_rows(parts)
 
@@ -131,7 +131,7 @@ def _divide(span: _Span, at: int) -> tuple[_Span, _Span | None]:
     return _Span(span.start, span.lines[:cut]), _Span(span.start + cut, span.lines[cut:])
 
 
-def _parse(lines: bytes | None, columns: Columns) -> Rows:
+def parse_lines(lines: bytes | None, columns: Columns) -> Rows:
     """The rows of whole lines; None is one line that is too long."""
     found = (
         [_too_long(columns)]

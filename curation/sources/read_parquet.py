@@ -33,8 +33,7 @@ _INVALID = object()
 
 def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterator[Rows]:
     """The rows of each of the splits, in order. The arguments are those of `read_splits`."""
-    wanted = (columns.text, columns.id, *columns.keep, *columns.numbers, columns.vector)
-    names = list(dict.fromkeys(name for name in wanted if name is not None))
+    names = columns.names
     with open_parquet(path) as parquet:
         there = set(parquet.schema_arrow.names)
         missing = [name for name in names if name not in there]
@@ -50,7 +49,7 @@ def read_parquet(path: str, splits: Sequence[Split], columns: Columns) -> Iterat
                 here = batch.slice(0, stop - first_row)
                 mine = here.slice(min(max(split.first_row - first_row, 0), here.num_rows))
                 if mine.num_rows:
-                    parts.append(_rows(mine, columns))
+                    parts.append(rows_of_batch(mine, columns))
                     size += parts[-1].table.nbytes
                     if size > _UNFOLDED_SPLIT and size > 2 * _folded_bytes(parquet.metadata, split, names):
                         raise InputError(_unfolds(path, split, size))
@@ -87,8 +86,13 @@ def _batches(path: str, parquet: Any, start: int, stop: int, names: list[str]) -
                 yield first_row, batch
                 first_row += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"{path}: row group {number} is corrupt ({reason}): get a whole copy") from error
+            raise corrupt_group(path, number, error) from error
+
+
+def corrupt_group(path: str, number: int, error: Exception) -> InputError:
+    """The error for a row group that can't be read."""
+    reason = str(error).partition("\n")[0]
+    return InputError(f"{path}: row group {number} is corrupt ({reason}): get a whole copy")
 
 
 def _longest_in_dictionary(path: str, parquet: Any, number: int, names: list[str]) -> int:
@@ -105,8 +109,8 @@ def _longest_in_dictionary(path: str, parquet: Any, number: int, names: list[str
     return max(sum(length or 0 for length in longest), 1)
 
 
-def _rows(batch: Any, columns: Columns) -> Rows:
-    """A batch as rows."""
+def rows_of_batch(batch: Any, columns: Columns) -> Rows:
+    """A record batch of the file's own columns as rows."""
     text, rejected = _text(plain(batch.column(columns.text)), columns.most_bytes)
     table = columns.name_table(
         text=text,

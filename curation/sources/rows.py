@@ -55,6 +55,12 @@ class Columns:
     vector: str | None = None
     most_bytes: int = MOST_BYTES
 
+    @property
+    def names(self) -> list[str]:
+        """All names, each once."""
+        wanted = (self.text, self.id, *self.keep, *self.numbers, self.vector)
+        return list(dict.fromkeys(name for name in wanted if name is not None))
+
     def blank(self, rows: int) -> Rows:
         """So many rows of which nothing is known: every column null."""
         keep = [pa.nulls(rows)] * len(self.keep)

@@ -45,6 +45,7 @@ class Stage:
         recheck: looks, when the stage is done, whether what it read from outside the run is still the same.
         precheck: looks, before any stage works and where this one never was done, whether what it will need from
             outside is there.
+        outdated: whether, when the stage is done, what it read from outside has changed so that it is to be done again.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Stage:
     work: Callable[[Run], Result]
     recheck: Callable[[Run], None] | None = None
     precheck: Callable[[Run], None] | None = None
+    outdated: Callable[[Run], bool] | None = None
 
 
 #: Computes the fingerprint of a stage from the job and what the stages before it made.

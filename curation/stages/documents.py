@@ -28,6 +28,7 @@ from curation.sources.rows import NUMBER, Columns, Rows, Split
 from curation.stages.context import Result, Run, Stage
 from curation.stages.mapping import in_tasks, map_splits
 from curation.stages.splits import Receipt, WorkItem, load_files, load_splits, part_name, total_documents
+from curation.stages.tokenizer import load_tokenizer, reject_uncounted, token_counts
 from curation.storage.store import Store
 from curation.text.heuristics import PARTS, heuristic_quality
 
@@ -41,7 +42,7 @@ def settings(job: Job) -> dict[str, Any]:
         "columns": [[source.domain, source.text_column] for source in job.sources],
         "on_bad": job.rows.on_bad,
         "max_document_bytes": job.rows.max_document_bytes,
-        "tokens": job.tokens.model_dump(),
+        "tokens": job.tokens.model_dump(include={"count", "bytes_per_token", "column"}),
         "quality": job.quality.model_dump(exclude={"curve"}),
         "seed": job.seed,
     }
@@ -64,7 +65,8 @@ def work(run: Run) -> Result:
         run.reporter.event("note", stage="documents", text=text, split=item.splits[0].split_id)
         return [reject_split(run.store, run.job, item, split, shares) for split in item.splits]
 
-    describing = in_tasks(run, describe, shares, lost=reject)
+    tokenizer = run.store.marker("tokenizer")
+    describing = in_tasks(run, describe, shares, tokenizer.stats if tokenizer else {}, lost=reject)
     sides = ("excerpts", "rejected", "heuristics")
     result = map_splits(
         run, "documents", describing, sides=sides, seen=lambda stats: _check_rejected(run, stats, total)
@@ -88,7 +90,7 @@ def _check_rejected(run: Run, stats: dict[str, int], total: int) -> None:
 
 
 FOLDERS = ("documents", "excerpts", "rejected", "heuristics")
-STAGE = Stage("documents", FOLDERS, ("sources.files",), settings, work, recheck)
+STAGE = Stage("documents", FOLDERS, ("sources.files", "tokenizer.counting"), settings, work, recheck)
 
 
 def excerpt_share(total: int, domain_rows: int) -> float:
@@ -96,24 +98,31 @@ def excerpt_share(total: int, domain_rows: int) -> float:
     return min(1.0, max(EXCERPTS / total, DOMAIN_EXCERPTS / max(1, domain_rows)))
 
 
-def describe(store: Store, job: Job, item: WorkItem, shares: dict[str, float]) -> list[Receipt]:
-    """Commits the parts of an item's splits."""
+def describe(
+    store: Store, job: Job, item: WorkItem, shares: dict[str, float], counting: dict[str, Any]
+) -> list[Receipt]:
+    """Commits the parts of an item's splits; `counting` is what the stage of the tokenizer found out."""
     receipts = []
-    most_bytes = job.rows.max_document_bytes
+    most_bytes, end = job.rows.max_document_bytes, job.tokens.end_of_document
+    tokenizer = load_tokenizer(store, counting["sha256"], end) if job.tokens.count == "model" else None
     for group in item.groups:
         file = item.files[group[0].file_id]
-        columns = Columns(job.sources[file.source].text_column, numbers=job.quality.columns, most_bytes=most_bytes)
-        for split, rows in item.read(group, columns):
-            receipts.append(_describe_split(store, job, file, split, rows, shares[file.domain]))
+        columns = Columns(job.sources[file.source].text_column, numbers=(*job.number_columns,), most_bytes=most_bytes)
+        for split, read in item.read(group, columns):
+            rows = reject_uncounted(read, job.tokens.column)
+            tokens = token_counts(job, file.domain, rows, counting.get("bytes_per_token", {}), tokenizer)
+            receipts.append(_describe_split(store, job, file, split, rows, tokens, shares[file.domain]))
     return receipts
 
 
-def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows: Rows, share: float) -> Receipt:
+def _describe_split(
+    store: Store, job: Job, file: InputFile, split: Split, rows: Rows, tokens: NDArray[np.int32], share: float
+) -> Receipt:
     if rows.rejected and job.rows.on_bad == "fail":
         row, reason = min(rows.rejected.items())
         raise InputError(f"{file.path}, row {split.first_row + row}: {reason}; mend it or set rows.on_bad: reject")
     judged = heuristic_quality(rows.table["text"]) if job.quality.scorer == "heuristics" else None
-    documents = documents_table(job, file, split, rows, None if judged is None else judged[0])
+    documents = documents_table(job, file, split, rows, tokens, None if judged is None else judged[0])
     heuristics = heuristics_table(documents, {} if judged is None else judged[1])
     excerpts = excerpts_table(job.seed, documents, rows, share)
     rejected = rejected_table(file, split, rows)
@@ -140,25 +149,38 @@ def _describe_split(store: Store, job: Job, file: InputFile, split: Split, rows:
 def reject_split(store: Store, job: Job, item: WorkItem, split: Split, shares: dict[str, float]) -> Receipt:
     """Commits the parts of a split that can't be read without losing the worker: no row of it is kept."""
     reason = f"reading rows {split.first_row} to {split.first_row + split.rows - 1} kills the worker"
-    blank = Columns("text", numbers=job.quality.columns).blank(split.rows)
+    blank = Columns("text", numbers=(*job.number_columns,)).blank(split.rows)
     file = item.files[split.file_id]
-    rows = Rows(blank.table, dict.fromkeys(range(split.rows), reason))
-    return _describe_split(store, job, file, split, rows, shares[file.domain])
+    rows, tokens = Rows(blank.table, dict.fromkeys(range(split.rows), reason)), np.zeros(split.rows, np.int32)
+    return _describe_split(store, job, file, split, rows, tokens, shares[file.domain])
 
 
 def documents_table(
-    job: Job, file: InputFile, split: Split, rows: Rows, score: NDArray[np.float32] | None = None
+    job: Job,
+    file: InputFile,
+    split: Split,
+    rows: Rows,
+    tokens: NDArray[np.int32],
+    score: NDArray[np.float32] | None = None,
 ) -> pa.Table:
-    """The rows of the `documents` table for a split; `score` is the quality by the built-in rules, if that is asked."""
+    """The rows of the `documents` table for a split.
+
+    Args:
+        job: says where the quality comes from.
+        file: that the split is of.
+        split: which rows of it.
+        rows: their text and numbers.
+        tokens: int32[rows], as `token_counts` gives them.
+        score: float32[rows], the quality by the built-in rules, if that is asked.
+    """
     text = rows.table["text"].combine_chunks()
     size = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
     keep = pc.is_valid(text).to_numpy(zero_copy_only=False)
-    tokens = np.where(keep, np.maximum(1, np.rint(size / job.tokens.bytes_per_token)), 0)
     reasons = [rows.rejected.get(row) for row in range(split.rows)] if rows.rejected else [None] * split.rows
     arrays = [
         np.arange(split.first_doc_id, split.first_doc_id + split.rows),
         pa.DictionaryArray.from_arrays(pa.array(np.zeros(split.rows, np.int16)), pa.array([file.domain])),
-        tokens.astype(np.int32),
+        tokens,
         size.astype(np.int32),
         pa.array([None if value is None else text_hash(value) for value in text.to_pylist()], pa.binary(16)),
         pa.nulls(split.rows, pa.string()),

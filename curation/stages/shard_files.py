@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curation.output.formats import Format, shard_format
 from curation.stages import ray_cluster, workers
@@ -79,16 +80,20 @@ def read_group(group: Group, store: Store) -> list[Part]:
 
 def write_group(group: Group, store: Store, format_: Format, columns: pa.Schema, spilled: list[str]) -> list[Part]:
     """Merges what the splits gave to a group and writes its shards."""
-    rows = pa.concat_tables([_read_batch(store, name, group.number) for name in spilled]).combine_chunks()
-    position = rows[POSITION].to_numpy()
-    order = np.argsort(position, kind="stable")
-    cuts = np.searchsorted(position[order], [*group.first, group.stop])
+    rows, order = gathered(store, spilled, group.number)
+    cuts = np.searchsorted(rows[POSITION].to_numpy()[order], [*group.first, group.stop])
     parts = []
     for name, low, high in zip(group.files, cuts, cuts[1:], strict=False):
         with store.create(name) as sink:
             format_.write(sink, rows, order[low:high], columns)
         parts.append(Part(name, int(high - low), sink.bytes, sink.sha256))
     return parts
+
+
+def gathered(store: Store, spilled: list[str], number: int) -> tuple[pa.Table, NDArray[np.int64]]:
+    """What spilled files hold for a group, one chunk a column, and its row numbers by position: int64[rows]."""
+    rows = pa.concat_tables([_read_batch(store, name, number) for name in spilled]).combine_chunks()
+    return rows, np.argsort(rows[POSITION].to_numpy(), kind="stable")
 
 
 def _read_batch(store: Store, name: str, number: int) -> pa.Table:

@@ -19,6 +19,7 @@ from curation.errors import InputError, JobError
 from curation.sources.columns import carried_schema
 from curation.sources.count import FileCount, count_file, count_range, join_ranges
 from curation.sources.find import InputFile, find_all
+from curation.sources.offsets import check_random_access
 from curation.sources.parquet_footer import check_columns, open_parquet
 from curation.sources.read_jsonl import first_keys
 from curation.stages.context import Result, Run, Stage
@@ -89,7 +90,7 @@ def note_missing_keys(run: Run, files: list[InputFile]) -> None:
     """Says so when a key that the job names is in none of the first rows of a JSONL source: it may be misspelt."""
     for index, source in enumerate(run.job.sources):
         first = next((file for file in files if file.source == index and file.format != "parquet" and file.bytes), None)
-        names = (source.id_column, source.vector_column, *run.job.quality.columns, *source.keep_columns)
+        names = (source.id_column, source.vector_column, *run.job.number_columns, *source.keep_columns)
         wanted = {source.text_column, *names} - {None}
         if first is None or wanted == {source.text_column}:
             continue
@@ -106,6 +107,8 @@ def input_files(run: Run) -> list[InputFile]:
     for index, source in enumerate(run.job.sources):
         if not any(file.source == index for file in found):
             raise JobError(f"sources.{index}.path: {source.path} holds no file but those of the run directory")
+    if run.job.output.format == "index":
+        check_random_access(found)
     return found
 
 
@@ -132,8 +135,7 @@ def recheck(run: Run) -> None:
         first = next((file for file in now.values() if file.source == index and file.format == "parquet"), None)
         if first:
             with open_parquet(first.path) as opened:
-                numbers = run.job.quality.columns
-                check_columns(first.path, opened.schema_arrow, source, index, numbers, number_key(run.job))
+                check_columns(first.path, opened.schema_arrow, source, index, run.job.number_columns)
 
 
 STAGE = Stage("sources", ("sources",), (), settings, work, recheck)
@@ -170,13 +172,7 @@ def _count_piece(piece: Piece, job: Job) -> FileCount:
     file = piece.file
     if file.format == "jsonl":
         return join_ranges([count_range(file.path, piece.start, piece.stop, job.split_bytes)])
-    source, numbers = job.sources[file.source], job.quality.columns
-    return count_file(file, job.split_bytes, source, numbers, job.rows.allow_truncated, number_key(job))
-
-
-def number_key(job: Job) -> str:
-    """The key that names the columns of numbers, for messages."""
-    return "quality.column" if job.quality.column is not None else "quality.expression"
+    return count_file(file, job.split_bytes, job.sources[file.source], job.number_columns, job.rows.allow_truncated)
 
 
 def joined(pieces: dict[int, FileCount]) -> FileCount:

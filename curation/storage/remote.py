@@ -45,14 +45,21 @@ def is_object_store(root: str) -> bool:
     return uri is not None and uri.scheme in _S3 + _GCS
 
 
-@lru_cache(maxsize=64)
 def filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     """The pyarrow file system of a URI, and the path on it; kept, because a client takes long to make.
+
+    A forked process gets its own: it would share the connections of its parent's.
 
     Raises:
         ValueError: the URI can't be understood.
         OSError: the place can't be reached.
     """
+    return filesystem_of(root, os.getpid())
+
+
+@lru_cache(maxsize=64)
+def filesystem_of(root: str, process: int) -> tuple[pafs.FileSystem, str]:
+    """What `filesystem` gives in a process. What was inherited stays, as closing it would speak on its connections."""
     uri = split_uri(root)
     if uri is None or uri.scheme not in _S3:
         opened, path = pafs.FileSystem.from_uri(root)

@@ -38,7 +38,8 @@ def verify(
         fingerprint_of: see `Fingerprint`.
         sample: the share of the files that are hashed, of the splits whose vectors are read and of the shards whose
             text is. Everything else is checked whole.
-        inputs: whether the input files must be those that were counted.
+        inputs: whether the input files must be those that were counted; where the shards are an index of them, also
+            whether the texts there are those of the plan.
 
     Yields:
         None for a check that holds, otherwise what is wrong and in which file.
@@ -63,7 +64,7 @@ def verify(
     if inputs:
         yield _inputs(store, job)
     try:
-        yield from check_tables(store, job, sample)
+        yield from check_tables(store, job, sample, inputs)
         yield from check_remade(store, job)
     except (CurationError, pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
         yield f"the tables do not fit together: {type(error).__name__}: {error}"

@@ -19,9 +19,8 @@ from curation.stages.workers import map_items
 from curation.storage.store import Store
 from curation.verify.files import Faults, sampled
 from curation.verify.findings import Findings, content_hashes, domain_key, drawn_keys, fault_unless, weights_of
-
-#: Rows of a shard whose texts are hashed at a time.
-_ROWS = 1024
+from curation.verify.shard_rows import shard_blocks
+from curation.verify.token_files import check_token_files
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,14 @@ class Wanted:
         return ["doc_id", "repetition", *(["sample_weight"] if self.weighted else [])]
 
 
-def check_shards(store: Store, job: Job, listed: pa.Table, findings: Findings, sample: float) -> Faults:
-    """The index against the plan and the files, and the rows of a sample of the shards."""
+def check_shards(
+    store: Store, job: Job, listed: pa.Table, findings: Findings, sample: float, inputs: bool = True
+) -> Faults:
+    """The index against the plan and the files, and the rows of a sample of the shards.
+
+    An index of the sources has its texts in the input files: without `inputs` its rows are not looked at. Token files
+    have no row a draw: see `token_files`.
+    """
     index = json.loads(store.read_bytes(INDEX))
     held_out = index.get("validation", dict.fromkeys(TOTALS, 0) | {"shards": []})
     for section, wanted_rows in ((index, findings.rows - findings.held_rows), (held_out, findings.held_rows)):
@@ -61,6 +66,9 @@ def check_shards(store: Store, job: Job, listed: pa.Table, findings: Findings, s
     shards = [*index["shards"], *held_out["shards"]]
     marker = store.marker("shards")
     written = {part.name: part for part in marker.parts} if marker else {}
+    if job.output.format == "megatron":
+        yield from check_token_files(store, job, listed, shards, written)
+        return
     wanted = []
     plan = listed.to_pylist()
     yield fault_unless(len(plan) == len(shards), f"{INDEX}: does not list the shards of the plan")
@@ -78,31 +86,29 @@ def check_shards(store: Store, job: Job, listed: pa.Table, findings: Findings, s
         yield fault_unless(held == row["rows"], f"schedule: gives {held} rows to {name}, and the plan {row['rows']}")
     chosen = sampled(job, "shards", len(wanted), sample)
     looked_at = [shard for shard, mine in zip(wanted, chosen, strict=True) if mine]
-    for _, fault_of in map_items(looked_at, check_shard, store, tasks=job.resources.tasks):
+    if job.output.format == "index" and not inputs:
+        return
+    for _, fault_of in map_items(looked_at, check_shard, store, job.output.format, tasks=job.resources.tasks):
         yield fault_of
 
 
-def check_shard(shard: Wanted, store: Store) -> str | None:
+def check_shard(shard: Wanted, store: Store, format: str) -> str | None:
     """One shard; where its rows are not those of the splits, looks for the first that differs."""
-    table = store.read_table(shard.name, ["text", "domain", "cluster", *shard.planned])
-    if table.num_rows != shard.rows:
-        return f"{shard.name}: has {table.num_rows} rows, and the plan says {shard.rows}"
-    hashes = _text_hashes(table["text"])
-    domains = table["domain"].combine_chunks()
-    names = domains.dictionary.to_pylist() if pa.types.is_dictionary(domains.type) else None
-    keyed = {name: domain_key(name) for name in (names or domains.unique().to_pylist())}
-    domain = np.array([keyed[name] for name in domains.to_pylist()], np.uint64)
+    blocks, hashes = [], [np.empty((0, 2), np.uint64)]
+    for block in shard_blocks(store, shard.name, format, ["text", "domain", "cluster", *shard.planned]):
+        digests = [text_hash(text) for text in block["text"].to_pylist()]
+        hashes.append(np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2))
+        blocks.append(block.drop_columns(["text"]))
+    rows = sum(block.num_rows for block in blocks)
+    if rows != shard.rows:
+        return f"{shard.name}: has {rows} rows, and the plan says {shard.rows}"
+    table, content = pa.concat_tables(blocks), np.concatenate(hashes)
+    keyed = {name: domain_key(name) for name in table["domain"].unique().to_pylist()}
+    domain = np.array([keyed[name] for name in table["domain"].to_pylist()], np.uint64)
     doc_id, cluster, repetition = (table[name].to_numpy() for name in ("doc_id", "cluster", "repetition"))
     position = shard.first + np.arange(shard.rows)
-    key = drawn_keys(position, doc_id, cluster, repetition, weights_of(table), domain, hashes)
-    return None if int(key.sum()) == shard.key else _difference(store, shard, table, hashes)
-
-
-def _text_hashes(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
-    digests = []
-    for start in range(0, len(texts), _ROWS):
-        digests += [text_hash(text) for text in texts.slice(start, _ROWS).to_pylist()]
-    return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
+    key = drawn_keys(position, doc_id, cluster, repetition, weights_of(table), domain, content)
+    return None if int(key.sum()) == shard.key else _difference(store, shard, table, content)
 
 
 def _difference(store: Store, shard: Wanted, table: pa.Table, hashes: NDArray[np.uint64]) -> str:

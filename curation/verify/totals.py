@@ -30,7 +30,7 @@ from curation.verify.splits import TASK_SPLITS, check_splits
 _POSITIONS = 1 << 22
 
 
-def check_tables(store: Store, job: Job, sample: float) -> Faults:
+def check_tables(store: Store, job: Job, sample: float, inputs: bool = True) -> Faults:
     """Every check of the tables: None where it holds, otherwise what is wrong and in which file."""
     splits = load_splits(store)
     shards = store.read_table(SHARDS)
@@ -53,7 +53,7 @@ def check_tables(store: Store, job: Job, sample: float) -> Faults:
     yield from _allocation(job, store.read_table(ALLOCATION), total.drawn)
     yield from check_held_out(job, store.read_table(ALLOCATION), total)
     yield from _weights(store, store.read_table(ALLOCATION))
-    yield from check_shards(store, job, shards, total, sample)
+    yield from check_shards(store, job, shards, total, sample, inputs)
 
 
 def phase_stops(shards: pa.Table) -> NDArray[np.int64]:

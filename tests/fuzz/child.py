@@ -29,7 +29,7 @@ def read_all(path: str, text: str, split_bytes: int, truncated: bool, most_bytes
 
     source = Source(domain="d", path=path, text_column=text)
     [file] = find_files(source, 0)
-    count = count_file(file, split_bytes, source, (), truncated)
+    count = count_file(file, split_bytes, source, {}, truncated)
     splits = [
         Split(number, 0, cut.group, cut.first_row, cut.rows, 0, cut.start, cut.stop)
         for number, cut in enumerate(count.cuts)

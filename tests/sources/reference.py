@@ -109,7 +109,7 @@ def write(folder: Path | str, raw: bytes, format: str = "jsonl", name: str = "fi
 
 
 def count(file: InputFile, split_bytes: int = 1 << 20, allow_truncated: bool = False, **source: Any) -> FileCount:
-    numbers = source.pop("numbers", ())
+    numbers = source.pop("numbers", {})
     return count_file(file, split_bytes, Source(domain="d", path=file.path, **source), numbers, allow_truncated)
 
 

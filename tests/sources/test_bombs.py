@@ -71,7 +71,7 @@ def test_tiny_lines_by_the_million(tmp_path):
 def _arguments(path: Path, split_bytes: int) -> tuple:
     file = write(path.parent, b"", name="unused")
     source = Source(domain="d", path=str(path))
-    return (type(file)(str(path), "d", 0, "jsonl", path.stat().st_size, ""), split_bytes, source, (), False)
+    return (type(file)(str(path), "d", 0, "jsonl", path.stat().st_size, ""), split_bytes, source, {}, False)
 
 
 def test_the_rows_of_splits_that_were_cut_by_number(tmp_path, monkeypatch):

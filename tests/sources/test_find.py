@@ -197,7 +197,7 @@ def test_uris_keep_what_is_needed_to_open_them(tmp_path, monkeypatch, query, roo
         return pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()), root
 
     monkeypatch.setattr(remote.pafs, "FileSystem", type("FileSystem", (), {"from_uri": staticmethod(from_uri)}))
-    remote.filesystem.cache_clear()
+    remote.filesystem_of.cache_clear()
     base = "store://bucket"
     everything = ["1.jsonl", "a b/100%.jsonl", "a b/[1].parquet", "é/x?.jsonl"]
     for pattern, expected in {
@@ -219,7 +219,7 @@ def test_uris_keep_what_is_needed_to_open_them(tmp_path, monkeypatch, query, roo
             assert filesystem.open_input_file(inner).read() == b"{}\n"
             check_unchanged(file.path, file.etag)
     assert asked == [f"{base}/{query}"]
-    remote.filesystem.cache_clear()
+    remote.filesystem_of.cache_clear()
 
 
 @pytest.mark.parametrize("pattern", ["**/" * 30 + "*.jsonl", "**/d/" * 20 + "**/*.jsonl", "a*" * 60 + "b.jsonl"])

@@ -164,7 +164,8 @@ def test_kept_columns_keep_their_type_and_lose_their_encoding(tmp_path):
 )
 def test_numbers_are_finite_or_null(tmp_path, values):
     file = write(tmp_path, pa.table({"text": ["a", "b", "c"], "q": values, "r": [1, 2, 3]}))
-    ((_, rows),) = read(file, count(file, numbers=("q", "r")), Columns("text", None, ("q",), ("q", "r")))
+    numbers = {"q": "quality.column", "r": "tokens.column"}
+    ((_, rows),) = read(file, count(file, numbers=numbers), Columns("text", None, ("q",), (*numbers,)))
     assert rows.table.column_names == ["text", "q", "number:q", "number:r"]
     assert rows.table.column("q").type == values.type
     quality = rows.table.column("number:q")
@@ -186,9 +187,15 @@ def test_numbers_are_finite_or_null(tmp_path, values):
         ({"id_column": "urn"}, r"sources\.0\.id_column: .* did you mean 'url'"),
         ({"id_column": "tags"}, r"sources\.0\.id_column: 'tags' in .* can't become a string"),
         ({"keep_columns": ["url", "nummer"]}, r"sources\.0\.keep_columns: .*'nummer'; did you mean 'number'"),
-        ({"numbers": ("quality",)}, r"quality\.column: .* has no column 'quality'"),
-        ({"numbers": ("url",)}, r"quality\.column: 'url' in .* is of type string, which is not a number"),
-        ({"numbers": ("number", "flag")}, r"quality\.column: 'flag' in .* is of type bool"),
+        ({"numbers": {"quality": "quality.column"}}, r"quality\.column: .* has no column 'quality'"),
+        (
+            {"numbers": {"url": "tokens.column"}},
+            r"tokens\.column: 'url' in .* is of type string, which is not a number",
+        ),
+        (
+            {"numbers": dict.fromkeys(("number", "flag"), "quality.column")},
+            r"quality\.column: 'flag' in .* is of type bool",
+        ),
     ],
 )
 def test_columns_that_can_not_serve(tmp_path, source, message):
@@ -202,7 +209,7 @@ def test_columns_that_can_not_serve(tmp_path, source, message):
 def test_a_message_names_the_key_that_names_the_column(tmp_path):
     file = write(tmp_path, pa.table({"text": ["a"]}))
     with pytest.raises(JobError, match=r"quality\.expression: .* has no column 'votes'"):
-        count_file(file, 1, Source(domain="d", path=file.path), ("votes",), False, "quality.expression")
+        count_file(file, 1, Source(domain="d", path=file.path), {"votes": "quality.expression"}, False)
 
 
 def test_a_file_without_columns(tmp_path):

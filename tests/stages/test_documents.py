@@ -11,6 +11,7 @@ from curation.stages.documents import (
     heuristics_table,
     rejected_table,
 )
+from curation.stages.tokenizer import token_counts
 from curation.text.heuristics import heuristic_quality
 
 FILE = InputFile("a.jsonl", "web", 0, "jsonl", 1, "1-1")
@@ -25,8 +26,12 @@ def rows(texts, rejected=None, **columns):
     return Rows(pa.table({"text": pa.array(texts, pa.large_string()), **columns}), rejected or {})
 
 
+def described(job, rows, score=None):
+    return documents_table(job, FILE, SPLIT, rows, token_counts(job, "web", rows, {}, None), score)
+
+
 def test_a_row_a_document_rejected_or_not():
-    table = documents_table(job(), FILE, SPLIT, rows(["abcdefgh", None, "é", "x" * 10], {1: "no text"}))
+    table = described(job(), rows(["abcdefgh", None, "é", "x" * 10], {1: "no text"}))
     assert table["doc_id"].to_pylist() == [500, 501, 502, 503]
     assert table["bytes"].to_pylist() == [8, 0, 2, 10]
     assert table["tokens"].to_pylist() == [2, 0, 1, 2]
@@ -38,12 +43,8 @@ def test_a_row_a_document_rejected_or_not():
 
 def test_quality_is_scaled_cut_off_and_may_be_missing():
     quality = pa.array([2.5, None, 7.0, float("nan")])
-    table = documents_table(
-        job(quality={"column": "q", "scale": [0, 5]}),
-        FILE,
-        SPLIT,
-        rows(["a", "b", "c", "d"], **{NUMBER + "q": quality}),
-    )
+    found = rows(["a", "b", "c", "d"], **{NUMBER + "q": quality})
+    table = described(job(quality={"column": "q", "scale": [0, 5]}), found)
     assert table["quality"].to_pylist() == [0.5, None, 1.0, None]
 
 
@@ -58,7 +59,7 @@ def test_rejected_rows_are_named():
 @pytest.mark.parametrize("share", [1.0, 1e-9])
 def test_excerpts_are_a_sample_of_the_kept(share):
     found = rows(["a" * 5000, None, "é" * 5000, "d"], {1: "no text"})
-    documents = documents_table(job(), FILE, SPLIT, found)
+    documents = described(job(), found)
     excerpts = excerpts_table(0, documents, found, share)
     if share == 1:
         assert excerpts["doc_id"].to_pylist() == [500, 502, 503]
@@ -76,7 +77,7 @@ def test_the_sample_is_uniform_but_for_small_domains():
 def test_an_expression_over_columns_is_a_quality():
     quality = {"expression": "0.5*edu + min(likes, 10)/20"}
     numbers = {NUMBER + "edu": pa.array([1.0, 0.5, None, 9.0]), NUMBER + "likes": pa.array([100.0, 4.0, 1.0, 0.0])}
-    table = documents_table(job(quality=quality), FILE, SPLIT, rows(["a", "b", "c", "d"], **numbers))
+    table = described(job(quality=quality), rows(["a", "b", "c", "d"], **numbers))
     assert table["quality"].to_pylist() == [1.0, pytest.approx(0.45), None, 1.0]
 
 
@@ -85,7 +86,7 @@ def test_the_parts_of_the_built_in_quality_are_kept():
         ["It is good to have a plan, and the people of the town knew that. " * 20, None, "a" * 50, "| |\n" * 40]
     )
     score, parts = heuristic_quality(found.table["text"])
-    documents = documents_table(job(quality={"scorer": "heuristics"}), FILE, SPLIT, found, score)
+    documents = described(job(quality={"scorer": "heuristics"}), found, score)
     quality = documents["quality"].to_pylist()
     assert quality[1] is None
     table = heuristics_table(documents, parts)

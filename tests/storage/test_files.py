@@ -38,10 +38,10 @@ def impatient(monkeypatch):
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setattr(patient, "TRIES", 2)
     remote.objects.cache_clear()
-    remote.filesystem.cache_clear()
+    remote.filesystem_of.cache_clear()
     yield
     remote.objects.cache_clear()
-    remote.filesystem.cache_clear()
+    remote.filesystem_of.cache_clear()
 
 
 # ---- an object store --------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_the_endpoint_comes_from_the_environment_as_well(s3, monkeypatch):
     part = plain.write_bytes("a", b"x")
     assert Store.open(s3.uri("files/endpoint")).hash("a") == (1, part.sha256)
     remote.objects.cache_clear()
-    remote.filesystem.cache_clear()
+    remote.filesystem_of.cache_clear()
 
 
 def test_what_lies_in_a_run_directory_is_known(store):

@@ -1,0 +1,134 @@
+"""JSONL shards in the layout of dolma: `{"id", "text", "source", "metadata"}` a line, plain, gzip or zstd.
+
+`id` is the source's own where there is one, else the doc_id; `source` is the domain; `metadata` has the other columns
+(see `values` for what becomes of each type). A compressed shard is one stream at a fixed level without a time, so
+the same rows are the same bytes.
+
+Lines are made for some hundred rows at once, in C, and texts never become Python strings, which would cost more than
+all else for texts beyond ASCII. Columns and the punctuation between them are joined by Arrow while the
+quotes of the punctuation are bytes that UTF-8 never has; then the whole buffer is escaped, which is a few
+`bytes.replace`; last, those bytes become what they stand for.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import zstandard
+from numpy.typing import NDArray
+
+from curation.output.values import gathering, is_nested, is_number, json_values, texts
+
+#: File name endings by compression.
+SUFFIXES = {"none": ".jsonl", "gzip": ".jsonl.gz", "zst": ".jsonl.zst"}
+SUFFIX = SUFFIXES["none"]
+
+GZIP_LEVEL, ZSTD_LEVEL = 6, 3
+
+#: What stands in a buffer for a quote, a backslash and a line's end that are JSON's own: bytes that UTF-8 never has.
+_PUNCTUATION, _STAND_INS = b'"\\\n', b"\xff\xfe\xfd"
+_MEANT = bytes.maketrans(_PUNCTUATION, _STAND_INS)
+_EMPTY = pa.scalar(b"", pa.large_binary())
+
+_FREQUENT = ((b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
+
+
+def write(sink: Any, rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema, compression: str = "none") -> None:
+    """Writes the rows `order` of a table, in this order.
+
+    Args:
+        sink: a writable binary file, where the shard goes.
+        rows: at least the columns of `columns`; one chunk a column makes it fast.
+        order: int64[n], row numbers in `rows`.
+        columns: the shard's schema: text, doc_id, domain, the other columns of a run, `id` if any, kept columns.
+        compression: none, gzip or zst.
+    """
+    rows = rows.select(columns.names)
+    stream = _stream(compression)
+    for start, stop in gathering(rows, order):
+        data = lines(rows.take(pa.array(order[start:stop])))
+        sink.write(stream.compress(data) if stream else data)
+    if stream:
+        sink.write(stream.flush())
+
+
+def _stream(compression: str) -> Any:
+    """What compresses a stream piece by piece, or None."""
+    if compression == "gzip":
+        return zlib.compressobj(GZIP_LEVEL, wbits=31)  # the header that goes with it has no time
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj() if compression == "zst" else None
+
+
+def lines(rows: pa.Table) -> bytes:
+    """The lines of a few rows, in UTF-8.
+
+    Args:
+        rows: text, doc_id, domain, `id` if any, and the columns that go into `metadata`. text and domain have no null.
+    """
+    arrays = {name: rows[name].combine_chunks() for name in rows.column_names}
+    identity = texts(arrays["doc_id"].cast(pa.string()))
+    if "id" in arrays:
+        identity = pc.coalesce(texts(arrays["id"]), identity)
+    own = {"id": identity, "text": arrays["text"], "source": arrays["domain"]}
+    metadata = {name: array for name, array in arrays.items() if name not in {"text", "domain", "id"}}
+    parts = ["{", *_members(own), ',"metadata":{', *_members(metadata), "}}\n"]
+    return _escaped(_joined(parts))
+
+
+def _members(arrays: dict[str, Any]) -> list[Any]:
+    """The members of an object, as constants (str) and arrays of values that follow one another."""
+    parts: list[Any] = []
+    for name, array in arrays.items():
+        parts += [("," if parts else "") + orjson.dumps(name).decode() + ":", *_value(array)]
+    return parts
+
+
+def _value(array: Any) -> list[Any]:
+    """A value as constants and arrays: quotes that JSON means are those of the constants or `_MEANT` already."""
+    if is_nested(array.type):
+        written = json_values(array, orjson.dumps)
+        data = pa.py_buffer(written.buffers()[2].to_pybytes().translate(_MEANT))
+        return [pa.Array.from_buffers(pa.large_binary(), len(array), [None, written.buffers()[1], data])]
+    if is_number(array.type):
+        return [json_values(array, orjson.dumps)]
+    strings = texts(array)
+    if not strings.null_count:
+        return ['"', strings, '"']
+    quote = _constant('"')
+    quoted = pc.binary_join_element_wise(quote, strings.cast(pa.large_binary()), quote, _EMPTY)
+    return [pc.fill_null(quoted, b"null")]
+
+
+@functools.cache
+def _constant(part: str) -> Any:
+    """Punctuation and names, of which a shard has few, as an Arrow scalar."""
+    return pa.scalar(part.encode().translate(_MEANT), pa.large_binary())
+
+
+def _joined(parts: list[Any]) -> bytes:
+    """Constants and arrays joined row by row, the rows end to end."""
+    kind = pa.large_binary()
+    columns = [_constant(part) if isinstance(part, str) else part.cast(kind) for part in parts]
+    return bytes(pc.binary_join_element_wise(*columns, _EMPTY).buffers()[2])
+
+
+def _escaped(data: bytes) -> bytes:
+    """Strings escaped as JSON wants it, and what stands for punctuation replaced by it."""
+    controls = int(np.count_nonzero(np.frombuffer(data, np.uint8) < 32))
+    data = data.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    for raw, escape in _FREQUENT:
+        longer = data.replace(raw, escape)
+        controls -= len(longer) - len(data)
+        data = longer
+    if controls:
+        for code in range(32):
+            data = data.replace(bytes([code]), b"\\u%04x" % code)
+    for stands_for, meant in zip(_STAND_INS, _PUNCTUATION, strict=True):
+        data = data.replace(bytes([stands_for]), bytes([meant]))
+    return data

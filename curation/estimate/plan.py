@@ -92,12 +92,6 @@ def estimate(
 def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
     """What a job has to do on a corpus."""
     documents, text, fit_rows = corpus.documents, corpus.text_bytes, job.clustering.fit_rows
-    phases = phases_of(job)
-    token = text / max(1.0, corpus.tokens)
-    drawn = sum(
-        text * phase.budget.epochs if phase.budget.epochs else float(phase.budget.tokens or 0) * token
-        for phase in phases
-    )
     resources = job.resources
     unlimited = float("inf")
     return Work(
@@ -112,13 +106,28 @@ def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
         fit_rows=documents if fit_rows == "all" else min(documents, fit_rows),
         iterations=min(ITERATIONS, job.clustering.max_iterations),
         restarts=job.clustering.restarts,
-        drawn_bytes=drawn,
-        phases=len(phases),
+        drawn_bytes=written_bytes(job, text, text / max(1.0, corpus.tokens)),
+        phases=len(phases_of(job)),
         weighs_texts="auto" in job.strategies,
         tasks=unlimited if resources.tasks == "auto" else resources.tasks,
         tokenizer=job.tokens.tokenizer is not None,
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
+
+
+def written_bytes(job: Job, text_bytes: float, token_bytes: float) -> float:
+    """Bytes of text in all shards; at most, where draws become weights.
+
+    Args:
+        job: the job.
+        text_bytes: of the corpus.
+        token_bytes: of a token.
+    """
+    share = job.output.validation.fraction if job.output.validation else 0.0
+    left, budgets = text_bytes * (1 - share), [phase.budget for phase in phases_of(job)]
+    drawn = [left * budget.epochs if budget.epochs else (budget.tokens or 0) * token_bytes for budget in budgets]
+    once = job.output.repetition == "weight"  # then a phase has no document twice
+    return text_bytes * share + sum(min(asked, left) if once else asked for asked in drawn)
 
 
 def _encoder(job: Job) -> str:

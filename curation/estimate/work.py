@@ -22,7 +22,7 @@ class Work:
         encoder: `sentence-transformers`, `lexical` or `given`.
         dimensions: of a vector.
         clusters, fit_rows, iterations, restarts: of K-Means.
-        drawn_bytes: text of all draws.
+        drawn_bytes: text that the shards hold.
         phases: of the plan.
         weighs_texts: whether domain weights are computed from the texts.
         tokenizer: whether the job names one.

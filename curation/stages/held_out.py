@@ -28,6 +28,7 @@ class HeldOut:
     """The documents for validation."""
 
     documents: Eligible
+    """They alone, as the plan's other documents."""
     order: NDArray[Any]
     """int32[n] (int64 beyond 2^31): their indices in the order of the output, which is random."""
     cells: NDArray[np.int64]

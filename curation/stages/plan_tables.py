@@ -56,7 +56,7 @@ def stretches_of(job: Job, documents: Eligible, phases: list[PlannedPhase], held
     if held is not None:
         once = np.ones(len(held.order), np.int16)
         weight = once if job.output.repetition == "weight" else None
-        found.append(Stretch(tables.VALIDATION, FOLDER, held.documents, held.order, once - once, weight))
+        found.append(Stretch(tables.VALIDATION, FOLDER, held.documents, held.order, np.zeros_like(once), weight))
     return found
 
 

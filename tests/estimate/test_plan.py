@@ -10,7 +10,7 @@ from curation.cli import main
 from curation.errors import JobError, RunError
 from curation.estimate import measure, plan, starts
 from curation.estimate.corpus import corpus_of
-from curation.estimate.plan import estimate
+from curation.estimate.plan import estimate, written_bytes
 from curation.estimate.profiles import Network, network_of
 from curation.estimate.rates import Starts
 from curation.estimate.text import deadline_lines, span
@@ -153,3 +153,12 @@ def test_the_network_s_sizes_are_read_from_the_model_s_folder(tmp_path):
     assert network_of(tmp_path) == Network(6, 384, 1536)
     (tmp_path / "config.json").write_text('{"vocab_size": 5}')
     assert network_of(tmp_path) is None
+
+
+def test_what_is_written_is_what_is_held_out_and_what_phases_draw(path):
+    phases = "phases=[{budget: {epochs: 1.5}}, {budget: {tokens: 100}}]"
+    assert written_bytes(load_job(path, [phases]), 1000.0, 4.0) == 1900
+    held = "output.validation={fraction: 0.1}"
+    assert written_bytes(load_job(path, [phases, held]), 1000.0, 4.0) == pytest.approx(100 + 900 * 1.5 + 400)
+    weight = "output.repetition=weight"
+    assert written_bytes(load_job(path, [phases, held, weight]), 1000.0, 4.0) == pytest.approx(100 + 900 + 400)

@@ -137,6 +137,14 @@ def test_without_copies_no_hash_is_read_and_quotas_are_met(tmp_path):
     assert given.tolist() == quotas(counts, **VALIDATION).tolist()
 
 
+def test_the_same_plan_whatever_the_splits(held, tmp_path):
+    store = plan_store(tmp_path / "run", texts=400, clusters=CLUSTERS, split=1000)
+    other = Plan(store, dedup={"exact": False}, output=held.job.output, phases=PHASES, sampling=EXCLUDE)
+    assert other.schedule.equals(held.schedule)
+    assert other.shards.equals(held.shards)
+    assert other.stats == held.stats
+
+
 def test_another_seed_holds_out_others(store, held):
     other = Plan(store, seed=1, dedup={"exact": False}, output={"validation": VALIDATION}, sampling=EXCLUDE)
     assert set(other.column("doc_id")[other.held]) != set(held.column("doc_id")[held.held])

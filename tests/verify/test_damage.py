@@ -49,9 +49,11 @@ def sign(run_dir):
         if stage.name == "shards":
             listed = json.loads(index.read_text())
             told = {part.name: part for part in parts}
-            for shard in listed["shards"]:
-                part = told[f"shards/{shard['file']}"]
-                shard |= {"bytes": part.bytes, "sha256": part.sha256}
+            for section in (listed, listed["validation"]) if "validation" in listed else (listed,):
+                for shard in section["shards"]:
+                    part = told[f"shards/{shard['file']}"]
+                    shard |= {"bytes": part.bytes, "sha256": part.sha256}
+                section["bytes"] = sum(shard["bytes"] for shard in section["shards"])
             index.write_text(json.dumps(listed))
             size, sha256 = store.hash("shards/curation_index.json")
             parts = [

@@ -3,10 +3,11 @@
     python benchmarks/formats.py [--megabytes 64] [--rounds 3] [--formats parquet,mds]
 
 Rows lie in memory in the order of their documents and are written in the order of the draws, so that gathering them is
-part of every figure. Ours hashes what it writes, too; the others do not. The copy is `take` and `pq.write_table` with
-the compression of the format, so that of plain JSONL and MDS is not compressed. `datasets` writes Parquet with snappy,
-so it runs with our compression too. MosaicML's writer takes part where it is installed: run this with the Python that
-`make test-official` made. The writers take turns, and the best round of each counts.
+part of every figure. Ours hashes what it writes, too; the others do not, but one. The copy is `take` and
+`pq.write_table` with the compression of the format (none for plain JSONL and MDS), once as it is and once hashed.
+`datasets` writes Parquet with snappy, so it runs with our compression too. MosaicML's writer takes part where it is
+installed: run this with the Python that `make test-official` made. The writers take turns, and the best round of each
+counts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import gzip
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -69,14 +71,14 @@ def ours(write: Callable[..., None], *arguments: Any) -> Writer:
     return work
 
 
-def copied(rows: pa.Table, order: NDArray[np.int64], compression: str) -> Writer:
-    """`take` and `pq.write_table`."""
+def copied(rows: pa.Table, order: NDArray[np.int64], compression: str) -> dict[str, Writer]:
+    """`take` and `pq.write_table`, as it is and hashed as ours is."""
     level = LEVELS[compression]
 
-    def work(path: Path) -> None:
+    def copy(path: Any) -> None:
         pq.write_table(rows.take(pa.array(order)), path, compression=compression, compression_level=level)
 
-    return work
+    return {"copy": copy, "hashed": ours(copy)}
 
 
 def in_layout(rows: pa.Table) -> pa.Table:
@@ -131,7 +133,7 @@ def with_mosaic(rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema) ->
     streaming = import_streaming()
 
     def work(path: Path) -> None:
-        writer = streaming.MDSWriter(columns=mds.encodings(columns), out=str(path), size_limit=None, exist_ok=True)
+        writer = streaming.MDSWriter(columns=mds.encodings(columns), out=str(path), size_limit=None)
         with writer:
             for start in range(0, len(order), BATCH):
                 for row in rows.take(pa.array(order[start : start + BATCH])).to_pylist():
@@ -141,14 +143,14 @@ def with_mosaic(rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema) ->
 
 
 def contestants(rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema) -> dict[str, dict[str, Writer]]:
-    """The writers of each format, ours first and the plain copy last."""
+    """The writers of each format, ours first and the plain copies last."""
     lines = in_layout(rows)
     found: dict[str, dict[str, Writer]] = {
         "parquet": {
             "curation": ours(parquet.write, rows, order, columns),
             "snappy": with_datasets(rows, order, "to_parquet"),
             "datasets": with_zstd(with_datasets(rows, order, "to_parquet")),
-            "copy": copied(rows, order, "zstd"),
+            **copied(rows, order, "zstd"),
         }
     }
     opened: dict[str, Callable[[Path], Any]] = {
@@ -164,27 +166,29 @@ def contestants(rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema) ->
         if compression != "zst":  # datasets can't write it
             packed = None if compression == "none" else compression
             writers["datasets"] = with_datasets(lines, order, "to_json", compression=packed)
-        writers["copy"] = copied(rows, order, {"zst": "zstd"}.get(compression, compression))
+        writers |= copied(rows, order, {"zst": "zstd"}.get(compression, compression))
     found["mds"] = {"curation": ours(mds.write, rows, order, columns)}
     if importlib.util.find_spec("streaming"):
         found["mds"]["MDSWriter"] = with_mosaic(rows, order, columns)
-    found["mds"]["copy"] = copied(rows, order, "none")
+    found["mds"] |= copied(rows, order, "none")
     return found
 
 
 def seconds(writer: Writer, path: Path) -> tuple[float, float]:
-    """Processor time and duration of a writer."""
+    """Processor time and duration of a writer, which writes a file or a folder of files."""
     began, used = time.perf_counter(), time.process_time()
     writer(path)
-    return time.process_time() - used, time.perf_counter() - began
+    took = time.process_time() - used, time.perf_counter() - began
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return took
 
 
 def best(writers: dict[str, Writer], folder: Path, rounds: int) -> dict[str, tuple[float, float]]:
     """Each writer's least processor time and duration."""
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in writers}
-    for number in range(rounds):
+    for _ in range(rounds):
         for name, writer in writers.items():
-            took[name].append(seconds(writer, folder / f"{name}-{number % 2}"))
+            took[name].append(seconds(writer, folder / name))
     return {name: (min(used for used, _ in times), min(lasted for _, lasted in times)) for name, times in took.items()}
 
 

@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 GPU_VENV := .venv-gpu
+OFFICIAL_VENV := .venv-official
 
-.PHONY: demo test lint test-slow test-gpu-imports bench clean
+.PHONY: demo test lint test-slow test-gpu-imports test-official bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/curation demo runs/demo
@@ -31,6 +32,20 @@ $(GPU_VENV)/.installed: pyproject.toml constraints.txt constraints-gpu.txt
 	$(GPU_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints-gpu.txt -e '.[gpu]' pytest
 	touch $@
 
+# Our shards against the writers and readers of others, in an environment of its own: 2 GB.
+test-official: $(OFFICIAL_VENV)/.installed
+	$(OFFICIAL_VENV)/bin/pytest -m official tests/output/test_official.py
+
+$(OFFICIAL_VENV)/.installed: constraints.txt constraints-official.txt
+	$(PYTHON) -m venv $(OFFICIAL_VENV)
+	$(OFFICIAL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(OFFICIAL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-official.txt \
+		transformers brotli catalogue python-snappy xxhash zstd pillow \
+		datasets polars duckdb pyarrow orjson zstandard pytest hypothesis
+	$(OFFICIAL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints-official.txt --no-deps \
+		mosaicml-streaming
+	touch $@
+
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/job.py
@@ -39,6 +54,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/clustering.py
 	$(BIN)/python benchmarks/text.py
 	$(BIN)/python benchmarks/dynamic.py
+	$(BIN)/python benchmarks/formats.py
 
 # The constraints pin torch, so that no package pulls in another build of it.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -47,4 +63,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 clean:
-	rm -rf $(VENV) $(GPU_VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(GPU_VENV) $(OFFICIAL_VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -34,14 +34,14 @@ $(GPU_VENV)/.installed: pyproject.toml constraints.txt constraints-gpu.txt
 
 # Our shards against the writers and readers of others, in an environment of its own: 2 GB.
 test-official: $(OFFICIAL_VENV)/.installed
-	$(OFFICIAL_VENV)/bin/pytest -m official tests/output/test_official.py
+	$(OFFICIAL_VENV)/bin/pytest -m official tests/output/test_official.py tests/report/test_croissant_official.py
 
 $(OFFICIAL_VENV)/.installed: constraints.txt constraints-official.txt
 	$(PYTHON) -m venv $(OFFICIAL_VENV)
 	$(OFFICIAL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(OFFICIAL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-official.txt \
 		transformers brotli catalogue python-snappy xxhash zstd pillow \
-		datasets polars duckdb pyarrow orjson zstandard pytest hypothesis
+		datasets polars duckdb mlcroissant pyarrow orjson zstandard pydantic pyyaml pytest hypothesis
 	$(OFFICIAL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints-official.txt --no-deps \
 		mosaicml-streaming
 	touch $@

@@ -17,6 +17,7 @@ from curation.training.rows import open_rows
 from tests.corpus import build, shard_hashes
 from tests.test_pipeline import faults, run, worked
 from tests.tokenizers_made import byte_level
+from tests.verify.test_damage import sign
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
@@ -102,15 +103,18 @@ def test_an_index_of_sources_that_have_no_random_access_is_refused(finished, tmp
         run(path, f"run_dir={tmp_path / 'run'}", sources, "output.format=index", "phases=[]")
 
 
-def test_a_changed_source_is_a_fault_of_an_index(written, finished):
+def test_an_index_that_leads_to_other_texts_is_found_out(written):
     target, _ = written("output.format=index")
-    shard = next((target / "shards").glob("phase-00-first/*.parquet"))
+    shard = target / "shards/phase-00-first/shard-00000.parquet"
     table = pq.read_table(shard)
-    names = table.column_names
-    rows = table["row"].to_numpy().copy()
-    rows[[0, 1]] = rows[[1, 0]]
-    pq.write_table(table.set_column(names.index("row"), "row", [rows]), shard)
-    assert any("shard-00000" in fault for fault in faults(target))
+    for name in ("path", "row", "start", "bytes"):
+        column = table[name].combine_chunks()
+        column = column.cast("string") if name == "path" else column
+        order = [1, 0, *range(2, len(column))]
+        table = table.set_column(table.column_names.index(name), name, column.take(order))
+    pq.write_table(table, shard)
+    sign(target)
+    assert [fault for fault in faults(target) if "the text of document" in fault]
 
 
 def test_token_files_hold_the_schedule(finished, written, tmp_path):

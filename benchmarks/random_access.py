@@ -57,7 +57,7 @@ def main() -> None:
         folder = Path(name)
         texts = [text for _, text in documents(folder / "demo", options.documents)]
         size = sum(len(text.encode()) for text in texts)
-        print(f"{len(texts):,} of {size / len(texts):.0f} bytes, load {os.getloadavg()[0]:.1f}; documents/core-s")
+        print(f"{len(texts):,} texts of {size / len(texts):.0f} bytes, load {os.getloadavg()[0]:.1f}; documents/core-s")
         print(
             f"{'':14}{'pyarrow':>10}" + "".join(f"{f'{way}, {cache}':>19}" for cache, _ in caches(size) for way in WAYS)
         )

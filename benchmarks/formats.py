@@ -49,13 +49,12 @@ LEVELS = {"none": None, "gzip": jsonl.GZIP_LEVEL, "zstd": jsonl.ZSTD_LEVEL}
 def shard_rows(folder: Path, size: int) -> tuple[pa.Table, pa.Schema]:
     """About `size` bytes of text as rows of shards; past DOCUMENTS the texts repeat with another number."""
     made = documents(folder, DOCUMENTS, characters=1800)
-    times = max(1, round(size / sum(len(text) for _, text in made)))
-    texts = [f"{text} {number}" for number in range(times) for _, text in made]
-    count = len(texts)
+    count = round(size / sum(len(text) for _, text in made) * len(made))
+    texts = [f"{made[number % DOCUMENTS][1]} {number}" for number in range(count)]
     rows = {
         "text": pa.array(texts, pa.large_string()),
         "doc_id": np.arange(count),
-        "domain": [domain for domain, _ in made] * times,
+        "domain": [made[number % DOCUMENTS][0] for number in range(count)],
         "cluster": np.arange(count, dtype=np.int32) % 100,
         "repetition": np.zeros(count, np.int16),
         "id": [f"document/{number}" for number in range(count)],

@@ -93,8 +93,11 @@ def passes_of(store: Store, name: str, since: float) -> tuple[list[Pass], list[f
     elif name == "shards":
         listed = store.read_table(SHARDS)
         spilled = {spill_name(split.split_id): split.rows for split in load_splits(store)}
-        shards = dict(zip(shard_names(listed, job_of(store)), listed["rows"].to_pylist(), strict=True))
-        found = [("splits gathered", spilled, store.times(SPILL)), ("shards", shards, store.times(name))]
+        found = [("splits gathered", spilled, store.times(SPILL))]
+        job = job_of(store)
+        if job.output.format != "megatron":  # its files grow until the end, a pair for each domain
+            shards = dict(zip(shard_names(listed, job), listed["rows"].to_pylist(), strict=True))
+            found.append(("shards", shards, store.times(name)))
     else:
         return [], []
     passes = [how_far(unit, rows, times, since) for unit, rows, times in found]

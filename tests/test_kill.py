@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,24 @@ def test_a_termination_is_told_and_has_its_own_exit_status(tmp_path, wait):
     for part in (tmp_path / "run").rglob("*.parquet"):
         if not part.name.startswith("."):
             pq.read_table(part)
+
+
+@pytest.mark.slow
+def test_a_termination_has_its_exit_status_at_any_moment(tmp_path):
+    """Also while Ray starts, when its own handler is there, and while it ends, when its threads end the process."""
+    path, log = job(tmp_path / "corpus", tmp_path / "run", scale=60), tmp_path / "log"
+    rng, seen = np.random.default_rng(25), Counter()
+    for _ in range(KILLS):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        process = start(path, log)
+        while '"run"' not in log.read_text():
+            time.sleep(0.02)
+        time.sleep(float(rng.uniform(0, 8)))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        seen[process.wait(timeout=30)] += 1
+        assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert seen == {143: KILLS}
 
 
 @pytest.mark.slow

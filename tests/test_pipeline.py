@@ -74,7 +74,7 @@ def test_shards_are_what_a_trainer_reads(finished):
 
 def test_the_card_leads_to_the_shards_and_tells_what_was_done(finished):
     _, run_dir, _ = finished
-    index = json.loads((run_dir / "shards/index.json").read_text())
+    index = json.loads((run_dir / "shards/curation_index.json").read_text())
     folder, cache = str(run_dir / "shards"), str(run_dir.parent / "by-card")
     assert len(datasets.load_dataset(folder, split="train", cache_dir=cache)) == index["rows"]
     card = (run_dir / "shards/README.md").read_text()

@@ -12,7 +12,7 @@ def test_what_is_used_of_each_domain():
     tokens, used = rng.integers(1, 99, size), rng.integers(4, size=size).astype(np.int16)
     cell = (cluster * domains + domain).astype(np.int32)
     documents = Eligible(
-        np.arange(size), cell, tokens.astype(np.int32), tokens.astype(np.int32), None, np.array([size])
+        np.arange(size), cell, tokens.astype(np.int32), tokens.astype(np.int32), None, None, np.array([size])
     )
     shape = (clusters, domains)
     cells = Cells(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.full(shape, -1, np.int16))

@@ -89,7 +89,7 @@ def write_run(folder: Path, kind: str) -> str:
     splits = {
         file.path: [
             Split(0, 0, 0, cut.first_row, cut.rows, 0, cut.start, cut.stop)
-            for cut in count_file(file, 64 << 20, sources[0], (), False).cuts
+            for cut in count_file(file, 64 << 20, sources[0], {}, False).cuts
         ]
         for file in files
     }

@@ -1,11 +1,9 @@
-r"""Megatron's token files in a deterministic order: the prefixes of a folder interleaved by their sequences.
+"""Megatron's token files in a deterministic order: the prefixes of a folder interleaved by their sequences.
 
-A prefix is a `.bin` of tokens and an `.idx` of where each sequence lies (bytes `MMIDIDX\0\0`, u64 1, u8 type code,
-u64 sequences n, u64 entries of the document index, int32[n] lengths, int64[n] byte offsets, then the document index).
-There is one a domain and phase, so the order across domains is not in the files. Here sequence i of n of a prefix is
-due at (i + 1/2) / n of its phase, which gives every sequence once and, in any stretch, each prefix in proportion to
-its sequences: what Megatron's blend comes to with weights by size, but the same everywhere. Memory: 12 bytes a
-sequence.
+A prefix is a `.bin` of tokens and an `.idx` of where each sequence lies (`output.megatron`). There is one a domain
+and phase, so the order across domains is not in the files. Here sequence i of n of a prefix is due at (i + 1/2) / n of
+its phase, which gives every sequence once and, in any stretch, each prefix in proportion to its sequences: what
+Megatron's blend comes to with weights by size, but the same everywhere. Memory: 12 bytes a sequence.
 
 A row is {"tokens": integers[length], "domain": str}.
 """
@@ -20,12 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.errors import RunError
+from curation.output.megatron import read_index
 from curation.storage.errors import told
 from curation.training.folder import Folder, Shard
-
-MAGIC = b"MMIDIDX\x00\x00"
-HEADER = len(MAGIC) + 8 + 1 + 8 + 8
-TYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 8: "<u2"}
 
 
 class Sequences:
@@ -88,20 +83,20 @@ class _Prefix:
             self._source: pa.NativeFile = folder.store.open_input(f"{stem}.bin")
         except FileNotFoundError as error:
             raise RunError(f"{self._shown}: the .bin or the .idx is not there: copy the folder whole") from error
-        count = int(np.frombuffer(index, "<u8", 1, HEADER - 16)[0]) if len(index) >= HEADER else -1
-        kind = TYPES.get(index[HEADER - 17]) if count == shard.rows else None
-        if not index.startswith(MAGIC) or kind is None or len(index) < HEADER + 12 * count:
+        try:
+            self._index = read_index(index)
+        except ValueError as error:
+            raise RunError(f"{self._shown}: its .idx is damaged ({error}): copy the folder again") from error
+        if len(self._index.lengths) != shard.rows:
             raise RunError(f"{self._shown}: its .idx is not of {shard.rows} sequences: copy the folder again")
-        self._type = np.dtype(kind)
-        self._lengths = np.frombuffer(index, "<i4", count, HEADER)
-        self._starts = np.frombuffer(index, "<i8", count, HEADER + 4 * count)
 
     def tokens(self, number: int) -> NDArray[Any]:
         """The tokens of a sequence."""
-        size = int(self._lengths[number]) * self._type.itemsize
+        dtype = self._index.dtype
+        size = int(self._index.lengths[number]) * dtype.itemsize
         with told(self._shown):
-            data = self._source.read_at(size, int(self._starts[number]))
+            data = self._source.read_at(size, int(self._index.pointers[number]))
         if len(data) != size:
             raise RunError(f"{self._shown}: ends too early: copy the folder again")
         # A copy: what lies on bytes can't be written to, which torch warns of.
-        return np.frombuffer(data, self._type).copy()
+        return np.frombuffer(data, dtype).copy()

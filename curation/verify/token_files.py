@@ -6,7 +6,6 @@ are those of the texts is not checked, only their number: the texts are in the s
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
+from curation.output.megatron import read_index
 from curation.stages.held_out import FOLDER
 from curation.stages.phases import phases_of
 from curation.stages.ray_cluster import share
@@ -24,9 +24,6 @@ from curation.stages.workers import map_items
 from curation.storage.store import Part, Store
 from curation.verify.files import Faults
 from curation.verify.findings import fault_unless
-
-_HEADER = struct.Struct("<9sQBQQ")
-_ITEM_BYTES = {8: 2, 4: 4}
 
 
 @dataclass(frozen=True)
@@ -80,20 +77,16 @@ def check_token_files(
 def check_prefix(prefix: Wanted, store: Store, splits: dict[str, list[int]], exact: bool) -> str | None:
     """One prefix; `exact`: the documents were counted with the tokenizer, so their tokens are known one by one."""
     name, entry = prefix.label, prefix.entry
-    index = store.read_bytes(f"shards/{entry['index']['file']}")
-    magic, version, code, count, documents = _HEADER.unpack_from(index)
-    if magic != b"MMIDIDX\0\0" or version != 1 or code not in _ITEM_BYTES or documents != count + 1:
-        return f"{name}: its .idx is no index of Megatron-LM"
-    if len(index) != _HEADER.size + 4 * count + 8 * count + 8 * documents:
-        return f"{name}: its .idx is too short or too long"
-    lengths = np.frombuffer(index, "<i4", count, _HEADER.size)
-    starts = np.frombuffer(index, "<i8", count, _HEADER.size + 4 * count)
-    sizes = lengths.astype(np.int64) * _ITEM_BYTES[code]
-    if not np.array_equal(starts, np.cumsum(sizes) - sizes) or sizes.sum() != entry["bytes"]:
+    try:
+        index = read_index(store.read_bytes(f"shards/{entry['index']['file']}"))
+    except ValueError as error:
+        return f"{name}: its .idx is damaged: {error}"
+    lengths, total = index.lengths, int(index.lengths.sum(dtype=np.int64))
+    if total * index.dtype.itemsize != entry["bytes"]:
         return f"{name}: its .idx does not fit the tokens in it"
     tokens = _planned_tokens(store, splits[prefix.domain], prefix.first, prefix.stop)
-    if (entry["rows"], entry["tokens"]) != (count, int(lengths.sum(dtype=np.int64))) or count != len(tokens):
-        return f"{name}: has {count} documents, the schedule {len(tokens)} and the index {entry['rows']}"
+    if (entry["rows"], entry["tokens"]) != (len(lengths), total) or len(lengths) != len(tokens):
+        return f"{name}: has {len(lengths)} documents, the schedule {len(tokens)} and the index {entry['rows']}"
     # A document without a token counts as one.
     if exact and not np.array_equal(np.maximum(lengths, 1), tokens):
         return f"{name}: document {int(np.argmax(np.maximum(lengths, 1) != tokens))} in it is not the schedule's"

@@ -58,7 +58,7 @@ def make_run(sources, run_dir, shard_rows=120, seed=0):
     places, documents, listed = [], [], []
     for file_id, file in enumerate(files):
         source = sources[file.source]
-        counted = count_file(file, 3000, source, (), False)
+        counted = count_file(file, 3000, source, {}, False)
         listed.append({"file_id": file_id, "source": file.source, "format": file.format, "bytes": file.bytes})
         listed[-1] |= {"path": file.path, "etag": file.etag, "domain": file.domain}
         splits = [
@@ -98,7 +98,7 @@ def make_run(sources, run_dir, shard_rows=120, seed=0):
 
 
 def _schema(file, sources):
-    return count_file(file, 1 << 20, sources[file.source], (), False).schema
+    return count_file(file, 1 << 20, sources[file.source], {}, False).schema
 
 
 def _shard(store, name, rows, low, high):

@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.corpus import documents
 from curation.output import jsonl, mds, parquet
+from curation.output.columns import shard_columns
 from curation.storage.sink import Sink
 from tests.output.mosaic import import_streaming
 
@@ -59,7 +60,7 @@ def shard_rows(folder: Path, size: int) -> tuple[pa.Table, pa.Schema]:
         "repetition": np.zeros(count, np.int16),
         "id": [f"document/{number}" for number in range(count)],
     }
-    return pa.table(rows), parquet.schema({"id": pa.string()})
+    return pa.table(rows), shard_columns({"id": pa.string()})
 
 
 def ours(write: Callable[..., None], *arguments: Any) -> Writer:

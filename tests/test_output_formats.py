@@ -131,6 +131,7 @@ def test_token_files_hold_the_schedule(finished, written, tmp_path):
         "phase-01-last/web.bin",
     ]
     assert [phase["shards"] for phase in index["phases"]] == [2, 1]
+    assert index["order_holds"] == "within each file"
     assert [entry["file"] for entry in index["validation"]["shards"]] == ["validation/web.bin", "validation/news.bin"]
     blend = (target / "shards/phase-00-first/blend.txt").read_text().split()
     assert blend[1::2] == ["phase-00-first/web", "phase-00-first/news"]

@@ -183,11 +183,13 @@ def index_of(job: Job, columns: pa.Schema, entries: list[dict[str, Any]], counts
     phases = [
         {"folder": request.folder, "order": request.order, "shards": counts[request.number]} for request in requests
     ]
+    kept = {"order_holds": "within each file"} if job.output.format == "megatron" else {}
     stop = len(entries) - counts[VALIDATION]
     return {
         "version": 3,
         "format": job.output.format,
         **({"phases": phases} if job.phases else {"order": requests[0].order}),
+        **kept,
         "columns": {field.name: str(field.type) for field in columns},
         **_with_totals(entries[:stop]),
         **({"validation": _with_totals(entries[stop:])} if job.output.validation else {}),

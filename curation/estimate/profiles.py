@@ -30,6 +30,10 @@ CPU_FORWARD = 250e9
 CPU_PRODUCT, CPU_ROWS = 100e9, 140e3
 #: Text bytes a second of the lexical encoder, seconds to fit it, and tokens a second of the tokenizer.
 LEXICAL_BYTES, LEXICAL_FIT, TOKENISED = 22e6, 4.0, 0.4e6
+#: Bytes of text a second of a CPU slot by format: cut out and spilled; merged and written.
+WRITTEN = {
+    "parquet": (1, 1),
+}
 #: Characters shown to the tokenizer for each token that is kept (`embedding.chunks`), and characters a token.
 SHOWN, CHARACTERS = 16, 4
 
@@ -97,7 +101,7 @@ def network_of(folder: Path) -> Network | None:
     return None
 
 
-def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -> Rates:
+def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int, format: str = "parquet") -> Rates:
     """The rates of named hardware for a job.
 
     Args:
@@ -105,9 +109,11 @@ def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -
         reading: what the encoder does with a document.
         clusters: K of K-Means.
         dimensions: of a vector.
+        format: of the shards, one of WRITTEN.
     """
     peak = PEAKS.get(name)
     tokenised = TOKENISED / reading.shown
+    spilled, written = WRITTEN[format]
     product = 1 / CPU_ROWS + clusters * dimensions / CPU_PRODUCT
     stepped = 1 / product if peak is None else peak * REACHED * ASSIGNING / (2 * clusters * dimensions)
     if reading.lexical:
@@ -135,6 +141,7 @@ def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -
         worded_texts=20e3,
         profiled_texts=1900.0,
         planned_documents=1.57e6,
-        written_bytes=47e6,
+        spilled_bytes=spilled,
+        written_bytes=written,
         fit=LEXICAL_FIT if reading.lexical else 0.0,
     )

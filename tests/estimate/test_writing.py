@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from curation.estimate import writing
-from curation.estimate.plan import estimate
 from curation.estimate.profiles import WRITTEN
 from curation.estimate.writing import TOKENISED, TRIED, Written, format_name, try_writing
 from curation.job_file import load_job
@@ -56,7 +55,7 @@ def test_every_format_is_tried_and_has_its_own_size(path):
         assert found[name].tokenised_bytes == math.inf
     share = {name: one.shard_share for name, one in found.items()}
     assert share["index"] < 0.1 < share["parquet"] < 1 < share["mds"] < share["jsonl"]
-    assert share["jsonl.zst"] < share["jsonl.gz"] < share["jsonl"] / 2
+    assert max(share["jsonl.zst"], share["jsonl.gz"]) < share["jsonl"] / 2
     assert found["index"].spill_share < 0.2 < found["jsonl"].spill_share
     assert set(WRITTEN) == {*OUTPUTS, "megatron"}
 
@@ -92,21 +91,3 @@ def test_of_many_texts_some_are_taken(path, monkeypatch):
     monkeypatch.setattr(writing, "_rows", lambda text, *more: seen.append(len(text)) or cut(text, *more))
     try_writing(load_job(path), ["a text of some words"] * (2 * TRIED + 1))
     assert seen == [len(range(0, 2 * TRIED + 1, 3))]
-
-
-def test_an_estimate_has_the_size_and_the_name_of_the_format(path, tokenizer):
-    asked = {
-        "parquet": [],
-        "jsonl": OUTPUTS["jsonl"],
-        "megatron": by_ids(tokenizer),
-        "index": OUTPUTS["index"],
-    }
-    disk = {}
-    for name, overrides in asked.items():
-        found = estimate(load_job(path, overrides), "cpu")
-        [shards] = [time for time in found.times if time.stage == "shards"]
-        text = sum(domain.text_bytes for domain in found.domains)
-        disk[name] = shards.disk / text
-        assert shards.note.startswith(name)
-    assert disk["index"] < disk["parquet"] < 1 < disk["jsonl"]
-    assert disk["megatron"] == pytest.approx(try_writing(load_job(path, asked["megatron"]), TEXTS).shard_share, rel=0.3)

@@ -1,6 +1,7 @@
 """Writing shards in each format, against the official writer and a plain pyarrow copy of the same rows, on one core.
 
     python benchmarks/formats.py [--megabytes 64] [--rounds 3] [--formats parquet,mds]
+    python benchmarks/formats.py --plan sentence-transformers/all-MiniLM-L6-v2   # what `curation plan` finds of each
 
 Rows lie in memory in the order of their documents and are written in the order of the draws, so that gathering them is
 part of every figure. Ours hashes what it writes, too; the others do not, but one. The copy is `take` and
@@ -8,6 +9,9 @@ part of every figure. Ours hashes what it writes, too; the others do not, but on
 `datasets` writes Parquet with snappy, so it runs with our compression too. MosaicML's writer takes part where it is
 installed: run this with the Python that `make test-official` made. The writers take turns, and the best round of each
 counts.
+
+`--plan` names a tokenizer and prints what `curation plan` measures of every format, token files by that tokenizer
+included: the rates of its named hardware (`estimate/profiles.py`) rest on it.
 """
 
 from __future__ import annotations
@@ -36,6 +40,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.corpus import documents
+from curation.config import Job
+from curation.estimate.writing import format_name, try_writing
 from curation.output import jsonl, mds, parquet
 from curation.output.columns import shard_columns
 from curation.storage.sink import Sink
@@ -192,17 +198,40 @@ def best(writers: dict[str, Writer], folder: Path, rounds: int) -> dict[str, tup
     return {name: (min(used for used, _ in times), min(lasted for _, lasted in times)) for name, times in took.items()}
 
 
+def print_plan(texts: list[str], tokenizer: str, rounds: int) -> None:
+    """What `curation plan` measures of each format: the best of the rounds, and sizes as shares of the text."""
+    outputs = [{"format": "jsonl", "compression": compression} for compression in jsonl.SUFFIXES]
+    outputs += [{"format": name} for name in ("parquet", "mds", "megatron", "index")]
+    size = len("".join(texts).encode()) / len(texts)
+    print(f"{len(texts)} documents of {size:.0f} bytes; MB/s, thousand documents/s, and bytes a byte of text:")
+    print(f"{'':>10} {'tokenised':>10} {'spilled':>13} {'written':>13} {'spill':>6} {'shards':>6}")
+    sources, named = [{"domain": "a", "path": "a.jsonl"}], {"tokenizer": tokenizer}
+    for output in outputs:
+        job = Job.model_validate({"run_dir": "none", "sources": sources, "output": output, "tokens": named})
+        tried = [try_writing(job, texts) for _ in range(rounds)]
+        ids, spilled, written = (
+            max(getattr(one, f"{name}_bytes") for one in tried) for name in ("tokenised", "spilled", "written")
+        )
+        speeds = " ".join(f"{rate / 1e6:7.0f} {rate / size / 1e3:5.0f}" for rate in (spilled, written))
+        shares = f"{tried[0].spill_share:6.3f} {tried[0].shard_share:6.3f}"
+        print(f"{format_name(job.output):>10} {ids / 1e6:10.1f} {speeds} {shares}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--megabytes", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--formats", default="parquet,jsonl,jsonl.gz,jsonl.zst,mds")
+    parser.add_argument("--plan", metavar="TOKENIZER")
     options = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows, columns = shard_rows(folder / "demo", options.megabytes * 10**6)
         order = np.random.default_rng(0).integers(rows.num_rows, size=rows.num_rows)
+        if options.plan:
+            print_plan(rows["text"].to_pylist(), options.plan, options.rounds)
+            return
         size = int(pc.binary_length(rows["text"]).to_numpy()[order].sum()) / 1e6
         print(f"{len(order)} rows, {size:.0f} MB of text, load {os.getloadavg()[0]:.1f}; MB/s of text:")
         print(f"{'':>10} {'':>10} {'core':>7} {'wall':>7}   ours to it: core, wall")

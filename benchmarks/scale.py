@@ -18,6 +18,8 @@ from curation.estimate.work import Work
 from curation.progress import clock
 
 ENCODERS = {"bert-base": Network(12, 768, 3072), "minilm": Network(6, 384, 1536)}
+#: Bytes of Parquet shards, and of what is spilled for them, for a byte of text.
+SHARDS, SPILLED = 0.4, 0.6
 
 
 def main() -> None:
@@ -47,6 +49,9 @@ def main() -> None:
         iterations=o.iterations,
         restarts=1,
         drawn_bytes=o.bytes,
+        format="parquet",
+        shard_bytes=SHARDS * o.bytes,
+        spill_bytes=SPILLED * o.bytes,
     )
     rates = profile_rates(
         o.hardware, Reading(network, o.tokens, o.tokens, o.bytes / o.documents), o.clusters, network.hidden

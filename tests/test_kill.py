@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.corpus import job, shard_hashes
+from tests.tokenizers_made import byte_level
 
 KILLS = 20
 
@@ -124,3 +125,38 @@ def test_twenty_kills_change_nothing(tmp_path, model):
     print(f"once more: {seconds:.1f} s")
     _, left = finish(path, log, "sampling.clip=1")  # every document once: another plan for certain
     assert left == ["plan", "shards", "report"]
+
+
+@pytest.mark.slow
+def test_kills_among_token_files_change_nothing(tmp_path):
+    """Each kill comes when some pairs of files have their receipt and others don't."""
+    path, log = job(tmp_path / "corpus", tmp_path / "run", scale=20), tmp_path / "log"
+    (tmp_path / "tokenizer.json").write_bytes(byte_level())
+    overrides = [f"tokens.tokenizer={tmp_path / 'tokenizer.json'}", "tokens.count=model", "output.format=megatron"]
+    overrides += ["output.validation={fraction: 0.05}", "phases=[{budget: {epochs: 0.7}}, {budget: {epochs: 0.5}}]"]
+    reference, run_dir = tmp_path / "alone", tmp_path / "run"
+    finish(path, log, f"run_dir={reference}", *overrides)
+    prefixes = len(list((reference / "shards").rglob("*.bin")))
+    assert prefixes == 9
+    middle = []
+    for attempt in range(KILLS):
+        shutil.rmtree(run_dir, ignore_errors=True)
+        shutil.copytree(reference, run_dir)
+        for folder in ("shards", "report"):
+            shutil.rmtree(run_dir / folder)
+        process = start(path, log, *overrides)
+        while process.poll() is None and len(list(run_dir.glob("spill/**/*.json"))) <= attempt % 4:
+            time.sleep(0.002)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        receipts = len(list(run_dir.glob("spill/**/*.json")))
+        if 0 < receipts < prefixes:
+            middle.append(receipts)
+            _, worked = finish(path, log, *overrides)
+            assert worked == ["shards", "report"]
+            assert shard_hashes(run_dir) == shard_hashes(reference)
+        if len(middle) == 4:
+            break
+    print(f"\nreceipts of {prefixes} when it was killed: {middle}")
+    assert len(middle) == 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,9 +13,8 @@ from curation.errors import JobError
 from curation.job_file import load_job
 from curation.training.folder import open_folder
 from curation.training.rows import open_rows
-from tests.corpus import build, shard_hashes
+from tests.corpus import build
 from tests.test_pipeline import faults, run, worked
-from tests.tokenizers_made import byte_level
 from tests.verify.test_damage import sign
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -115,41 +113,6 @@ def test_an_index_that_leads_to_other_texts_is_found_out(written):
     pq.write_table(table, shard)
     sign(target)
     assert [fault for fault in faults(target) if "the text of document" in fault]
-
-
-def test_token_files_hold_the_schedule(finished, written, tmp_path):
-    tokenizer = tmp_path / "tokenizer.json"
-    tokenizer.write_bytes(byte_level())
-    options = [f"tokens.tokenizer={tokenizer}", "tokens.count=model", "output.format=megatron"]
-    target, stages = written(*options)
-    assert stages[-3:] == ["plan", "shards", "report"]
-    assert faults(target) == []
-    index = json.loads((target / "shards/curation_index.json").read_text())
-    assert [entry["file"] for entry in index["shards"]] == [
-        "phase-00-first/web.bin",
-        "phase-00-first/news.bin",
-        "phase-01-last/web.bin",
-    ]
-    assert [phase["shards"] for phase in index["phases"]] == [2, 1]
-    assert index["order_holds"] == "within each file"
-    assert [entry["file"] for entry in index["validation"]["shards"]] == ["validation/web.bin", "validation/news.bin"]
-    blend = (target / "shards/phase-00-first/blend.txt").read_text().split()
-    assert blend[1::2] == ["phase-00-first/web", "phase-00-first/news"]
-    assert [int(weight) for weight in blend[::2]] == [entry["tokens"] for entry in index["shards"][:2]]
-    stats = json.loads((target / "plan/_done.json").read_text())["stats"]
-    assert index["tokens"] == stats["tokens"] == sum(len(row["tokens"]) for row in rows_of(target))
-    before = shard_hashes(target)
-    again = tmp_path / "again"
-    run(finished[0], f"run_dir={again}", *options, several=True)
-    assert shard_hashes(again) == before
-
-
-def test_damage_to_token_files_is_found(written, tmp_path):
-    tokenizer = tmp_path / "tokenizer.json"
-    tokenizer.write_bytes(byte_level())
-    target, _ = written(f"tokens.tokenizer={tokenizer}", "tokens.count=model", "output.format=megatron")
-    subprocess.run(["truncate", "-s", "-2", target / "shards/phase-01-last/web.bin"], check=True)
-    assert any("web.bin" in fault for fault in faults(target))
 
 
 @pytest.mark.parametrize(

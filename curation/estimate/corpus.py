@@ -25,6 +25,7 @@ class Domain:
 
     Attributes:
         name, files, bytes: as they lie there.
+        line_bytes: of those that are plain JSONL.
         documents, text_bytes, tokens: estimated; documents counted where `exact`.
         texts: of the samples.
     """
@@ -32,6 +33,7 @@ class Domain:
     name: str
     files: int
     bytes: int
+    line_bytes: int
     documents: float
     text_bytes: float
     tokens: float
@@ -62,6 +64,11 @@ class Corpus:
     def bytes(self) -> int:
         """Of the input files."""
         return sum(domain.bytes for domain in self.domains)
+
+    @property
+    def line_bytes(self) -> int:
+        """Of those that are plain JSONL."""
+        return sum(domain.line_bytes for domain in self.domains)
 
     @property
     def documents(self) -> float:
@@ -137,7 +144,8 @@ def _domain(job: Job, name: str, files: list[InputFile], samples: list[tuple[Inp
         tokens = sum(sample.tokens for _, sample in samples) / max(1, rows) * documents
     else:
         tokens = text_bytes / _bytes_per_token(job, texts)
-    return Domain(name, len(files), size, documents, text_bytes, tokens, every, texts)
+    lines = sum(file.bytes for file in files if file.format == "jsonl")
+    return Domain(name, len(files), size, lines, documents, text_bytes, tokens, every, texts)
 
 
 def _bytes_per_token(job: Job, texts: list[str]) -> float:

@@ -7,7 +7,6 @@ tables of a whole run: the sorting of hashes, the sums of clusters, and the plan
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import time
@@ -24,17 +23,16 @@ from curation.estimate.profiles import Reading, profile_rates
 from curation.estimate.rates import Rates
 from curation.estimate.stages import candidates
 from curation.estimate.starts import measured_starts
-from curation.output import parquet
-from curation.output.columns import shard_columns
+from curation.estimate.stopwatch import seconds
+from curation.estimate.writing import Written
 from curation.sources.find import InputFile
 from curation.sources.rows import Rows, Split
 from curation.stages.documents import EXCERPT_CHARACTERS, documents_table, excerpts_table, texts_digest
 from curation.stages.encoder import FIT_DOCUMENTS
 from curation.stages.encoding import embeddings_table
-from curation.stages.spill import write_spill
 from curation.stages.tokenizer import named_tokenizer, token_counts
 
-#: Documents that are described and written, and encoded; vectors that K-Means is tried on, on a CPU and on a GPU.
+#: Documents that are described, and encoded; vectors that K-Means is tried on, on a CPU and on a GPU.
 DESCRIBED, ENCODED, ROWS, GPU_ROWS = 2000, 256, 8192, 1 << 18
 #: Documents of the encoder's first batch, which is slower than the others.
 FIRST = 16
@@ -47,7 +45,7 @@ SPREAD = (0.7, 1.5)
 
 
 def measured_rates(
-    job: Job, texts: Callable[[int], list[str]], read_bytes: float, documents: float
+    job: Job, texts: Callable[[int], list[str]], read_bytes: float, documents: float, written: Written
 ) -> tuple[Rates, int]:
     """The rates of this machine for a job, but for those of K-Means, and the length of a vector (0: given ones).
 
@@ -56,14 +54,14 @@ def measured_rates(
         texts: gives about so many texts of the corpus.
         read_bytes: of text that one process reads in a second.
         documents: in the corpus.
+        written: how some texts were written here.
 
     Raises:
         CurationError: there is no such model, or it can't be loaded.
     """
     some = texts(DESCRIBED)
     size = max(1, sum(len(text.encode()) for text in some))
-    described = size / (_seconds(lambda: _described(job, some)) + size / read_bytes)
-    written = size / (_seconds(lambda: _written(some)) + size / read_bytes)
+    described = size / (seconds(lambda: _described(job, some)) + size / read_bytes)
     kind = "given" if job.given_vectors else "lexical" if job.embedding.model == "lexical" else "neural"
     encoded, dimensions, load, fit = math.inf, 0, 0.0, 0.0
     if kind == "lexical":
@@ -71,7 +69,7 @@ def measured_rates(
     elif kind == "neural":
         encoded, dimensions, load = _neural(job, texts(ENCODED))
     excerpts = [text[:EXCERPT_CHARACTERS] for text in some]
-    profiled = len(some) / _seconds(lambda: _profiled(excerpts[:ENCODED])) if "auto" in job.strategies else 1.0
+    profiled = len(some) / seconds(lambda: _profiled(excerpts[:ENCODED])) if "auto" in job.strategies else 1.0
     known = profile_rates("cpu", Reading(None, 1, 1, size / max(1, len(some))), 1, 1)
     rates = replace(
         known,
@@ -84,9 +82,11 @@ def measured_rates(
         encoded_documents=encoded,
         tokenised_documents=math.inf,  # the encoder tokenises
         read_bytes=read_bytes,
-        worded_texts=max(1, len(some)) / _seconds(lambda: _worded(excerpts)),
+        worded_texts=max(1, len(some)) / seconds(lambda: _worded(excerpts)),
         profiled_texts=profiled,
-        written_bytes=written,
+        spilled_bytes=written.spilled_bytes,
+        written_bytes=written.written_bytes,
+        tokenised_bytes=written.tokenised_bytes,
         fit=fit,
     )
     return rates, dimensions
@@ -98,17 +98,6 @@ def rates_with_clusters(rates: Rates, clusters: int, dimensions: int) -> Rates:
     seeded, stepped, assigned = _clustered(tried, dimensions, "cuda" if rates.gpu else "cpu")
     share = tried / clusters
     return replace(rates, seeded=seeded, stepped_rows=stepped * share, assigned_documents=assigned * share)
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
-    work()
-    return max(1e-9, time.perf_counter() - begun)
-
-
-def _best(work: Callable[[], Any]) -> float:
-    """The shortest of three: what takes milliseconds is soon disturbed."""
-    return min(_seconds(work) for _ in range(3))
 
 
 def _gpus() -> int:
@@ -136,26 +125,6 @@ def _described(job: Job, texts: list[str]) -> pa.Table:
     return excerpts_table(job.seed, documents, rows, 1.0)
 
 
-def _written(texts: list[str]) -> None:
-    """What `shards` does with texts that it has read: both passes."""
-    count = len(texts)
-    columns = shard_columns({})
-    text = pa.table(
-        {
-            "text": pa.array(texts, pa.large_string()),
-            "doc_id": np.arange(count),
-            "domain": pa.array(["domain"] * count, pa.string()),
-            "cluster": np.zeros(count, np.int32),
-        }
-    ).select([name for name in columns.names if name != "repetition"])
-    position = np.arange(count)
-    plan = pa.table({"doc_id": position[::-1].copy(), "repetition": np.zeros(count, np.int16), "position": position})
-    sink = io.BytesIO()
-    write_spill(sink, text, plan, 0, columns, np.empty(0, np.int64))
-    rows = pa.ipc.open_file(pa.BufferReader(sink.getvalue())).read_all()
-    parquet.write(io.BytesIO(), rows, position, columns)
-
-
 def _worded(excerpts: list[str]) -> None:
     """Most of what finding the terms of clusters takes."""
     from curation.clustering.terms import occurrences, salient_terms, shared_words
@@ -178,9 +147,9 @@ def _lexical(job: Job, texts: Callable[[int], list[str]], documents: float) -> t
     fitted = [text[:EXCERPT_CHARACTERS] for text in texts(FIT_DOCUMENTS)]
     begun = time.perf_counter()
     model = fit_lexical(fitted, job.embedding, job.seed)
-    seconds = (time.perf_counter() - begun) * max(1.0, min(documents, FIT_DOCUMENTS) / max(1, len(fitted)))
+    fitting = (time.perf_counter() - begun) * max(1.0, min(documents, FIT_DOCUMENTS) / max(1, len(fitted)))
     some = texts(DESCRIBED)
-    return len(some) / _seconds(lambda: _encoded(model, some)), model.dimensions, seconds
+    return len(some) / seconds(lambda: _encoded(model, some)), model.dimensions, fitting
 
 
 def _neural(job: Job, texts: list[str]) -> tuple[float, int, float]:
@@ -197,7 +166,7 @@ def _neural(job: Job, texts: list[str]) -> tuple[float, int, float]:
     encoder.encode(texts[:FIRST])
     load = time.perf_counter() - begun
     slots = threads if device == "cpu" else 1
-    return len(texts) / _seconds(lambda: _encoded(encoder, texts)) / slots, encoder.dimensions, load
+    return len(texts) / seconds(lambda: _encoded(encoder, texts)) / slots, encoder.dimensions, load
 
 
 def _encoded(encoder: Any, texts: list[str]) -> pa.Table:
@@ -221,15 +190,15 @@ def _clustered(clusters: int, dimensions: int, device: str) -> tuple[float, floa
     centroids = _unit(rng.standard_normal((clusters, dimensions), np.float32))
     rows = _rows_about(centroids, ROWS if device == "cpu" else GPU_ROWS, rng)
     some, drawn = rows[:ROWS], min(clusters, 64)
-    seeded = len(some) * candidates(drawn) / _best(lambda: kmeans_plus_plus(some, drawn, 0))
+    seeded = len(some) * candidates(drawn) / seconds(lambda: kmeans_plus_plus(some, drawn, 0), rounds=3)
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if device == "cpu" else 4)
     try:
         block = RowBlock(rows, np.arange(len(rows)), device)
         block.step(centroids)  # the first looks at the rows once more
-        stepped = len(rows) / _best(lambda: block.step(centroids))
+        stepped = len(rows) / seconds(lambda: block.step(centroids), rounds=3)
         torch.set_num_threads(1)
-        assigned = len(some) / _best(lambda: nearest_two(some, centroids))
+        assigned = len(some) / seconds(lambda: nearest_two(some, centroids), rounds=3)
     finally:
         torch.set_num_threads(threads)
     return seeded, stepped, assigned

@@ -15,6 +15,7 @@ from curation.estimate.profiles import CHARACTERS, TOKENISED, Network, Reading, 
 from curation.estimate.rates import Rates
 from curation.estimate.stages import ITERATIONS, stage_times
 from curation.estimate.work import StageTime, Work
+from curation.estimate.writing import TRIED, Written, format_name, try_writing
 from curation.stages.phases import phases_of
 
 #: What a node has where the job file does not say.
@@ -63,8 +64,9 @@ def estimate(
         CurationError: the job could not be started either: no such files, a missing column, an unknown model, ...
     """
     corpus = corpus_of(job)
-    rates, dimensions = _rates(job, corpus, hardware)
-    work = work_of(job, corpus, dimensions)
+    written = try_writing(job, corpus.texts(TRIED))
+    rates, dimensions = _rates(job, corpus, hardware, written)
+    work = work_of(job, corpus, dimensions, written)
     times_on = partial(stage_times, work, rates)
     cluster = _cluster(job, rates, nodes, deadline is not None)
     options: list[tuple[Cluster, list[StageTime]]] = []
@@ -89,11 +91,14 @@ def estimate(
     )
 
 
-def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
-    """What a job has to do on a corpus."""
+def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work:
+    """What a job has to do on a corpus of which some texts were written."""
     documents, text, fit_rows = corpus.documents, corpus.text_bytes, job.clustering.fit_rows
     resources = job.resources
     unlimited = float("inf")
+    drawn = written_bytes(job, text, text / max(1.0, corpus.tokens))
+    phases = len(phases_of(job))
+    folders = phases + (job.output.validation is not None)
     return Work(
         files=corpus.files,
         bytes=corpus.bytes,
@@ -106,8 +111,13 @@ def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
         fit_rows=documents if fit_rows == "all" else min(documents, fit_rows),
         iterations=min(ITERATIONS, job.clustering.max_iterations),
         restarts=job.clustering.restarts,
-        drawn_bytes=written_bytes(job, text, text / max(1.0, corpus.tokens)),
-        phases=len(phases_of(job)),
+        drawn_bytes=drawn,
+        format=format_name(job.output),
+        shard_bytes=drawn * written.shard_share,
+        spill_bytes=drawn * written.spill_share,
+        prefixes=folders * len(job.domains) if job.output.format == "megatron" else 0,
+        searched_bytes=corpus.line_bytes if job.output.format == "index" else 0.0,
+        phases=phases,
         weighs_texts="auto" in job.strategies,
         tasks=unlimited if resources.tasks == "auto" else resources.tasks,
         tokenizer=job.tokens.tokenizer is not None,
@@ -136,11 +146,11 @@ def _encoder(job: Job) -> str:
     return "lexical" if job.embedding.model == "lexical" else "sentence-transformers"
 
 
-def _rates(job: Job, corpus: Corpus, hardware: str) -> tuple[Rates, int]:
+def _rates(job: Job, corpus: Corpus, hardware: str, written: Written) -> tuple[Rates, int]:
     """The rates, and the length of a vector."""
     clusters = int(max(1, min(job.clustering.fine, corpus.documents)))
     if hardware == "here":
-        rates, dimensions = measured_rates(job, corpus.texts, corpus.read_bytes, corpus.documents)
+        rates, dimensions = measured_rates(job, corpus.texts, corpus.read_bytes, corpus.documents, written)
         if job.given_vectors:
             dimensions = max(1, corpus.dimensions)
         return rates_with_clusters(rates, clusters, dimensions), dimensions
@@ -151,9 +161,11 @@ def _rates(job: Job, corpus: Corpus, hardware: str) -> tuple[Rates, int]:
     tokens = sum(read) / max(1, len(read))
     size = corpus.text_bytes / max(1.0, corpus.documents)
     reading = Reading(network, tokens, job.embedding.max_tokens, size, _encoder(job) == "lexical")
-    rates = profile_rates(hardware, reading, clusters, dimensions)
+    rates = profile_rates(hardware, reading, clusters, dimensions, format_name(job.output))
+    tokenised = TOKENISED * corpus.text_bytes / max(1.0, corpus.tokens)
+    if job.output.format == "megatron":
+        rates = replace(rates, tokenised_bytes=tokenised)
     if job.tokens.count == "model":
-        tokenised = TOKENISED * corpus.text_bytes / max(1.0, corpus.tokens)
         rates = replace(rates, described_bytes=1 / (1 / rates.described_bytes + 1 / tokenised))
     return rates, dimensions
 

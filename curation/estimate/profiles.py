@@ -2,6 +2,8 @@
 
 CPU stages: what one slot of a shared cloud machine (2 slots of a Xeon with AMX) did in runs of this project:
 `benchmarks/memory.py` (4.1 GB of JSONL, 3,349,670 documents), `planning.py`, `clustering.py` and `embedding.py`.
+Formats: what `benchmarks/formats.py --plan` measured of each, divided by 1.85: with storage, and two slots at once, the
+Parquet shards of the first of these runs took so much longer (47 MB/s, reading included).
 
 GPU stages are counted operations over an assumed share of the data sheet's peak: matrix products reach 80 % of it (an
 H100 was once measured at 81 %), the forward pass 45 % of that, as it does on a CPU with a BERT-base-sized encoder.
@@ -30,6 +32,16 @@ CPU_FORWARD = 250e9
 CPU_PRODUCT, CPU_ROWS = 100e9, 140e3
 #: Text bytes a second of the lexical encoder, seconds to fit it, and tokens a second of the tokenizer.
 LEXICAL_BYTES, LEXICAL_FIT, TOKENISED = 22e6, 4.0, 0.4e6
+#: Bytes of text a second of a CPU slot by format, of `index` documents: cut out and spilled, merged and written.
+WRITTEN = {
+    "parquet": (170e6, 83e6),
+    "jsonl": (170e6, 127e6),
+    "jsonl.gz": (170e6, 11.4e6),
+    "jsonl.zst": (170e6, 58e6),
+    "mds": (170e6, 204e6),
+    "megatron": (295e6, 410e6),
+    "index": (1.23e6, 0.88e6),
+}
 #: Characters shown to the tokenizer for each token that is kept (`embedding.chunks`), and characters a token.
 SHOWN, CHARACTERS = 16, 4
 
@@ -97,7 +109,7 @@ def network_of(folder: Path) -> Network | None:
     return None
 
 
-def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -> Rates:
+def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int, format: str = "parquet") -> Rates:
     """The rates of named hardware for a job.
 
     Args:
@@ -105,9 +117,11 @@ def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -
         reading: what the encoder does with a document.
         clusters: K of K-Means.
         dimensions: of a vector.
+        format: of the shards, one of WRITTEN.
     """
     peak = PEAKS.get(name)
     tokenised = TOKENISED / reading.shown
+    spilled, written = (rate * (reading.bytes if format == "index" else 1) for rate in WRITTEN[format])
     product = 1 / CPU_ROWS + clusters * dimensions / CPU_PRODUCT
     stepped = 1 / product if peak is None else peak * REACHED * ASSIGNING / (2 * clusters * dimensions)
     if reading.lexical:
@@ -135,6 +149,7 @@ def profile_rates(name: str, reading: Reading, clusters: int, dimensions: int) -
         worded_texts=20e3,
         profiled_texts=1900.0,
         planned_documents=1.57e6,
-        written_bytes=47e6,
+        spilled_bytes=spilled,
+        written_bytes=written,
         fit=LEXICAL_FIT if reading.lexical else 0.0,
     )

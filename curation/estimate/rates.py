@@ -6,6 +6,7 @@ number of clusters and texts like its own. They come from a measurement (`measur
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -57,7 +58,9 @@ class Rates:
         worded_texts: excerpts searched for the terms of clusters, which is one process.
         profiled_texts: excerpts of which all features are measured.
         planned_documents: by the planner, which is one process.
-        written_bytes: of text drawn: read once more, spilled, merged, written.
+        spilled_bytes: of text drawn: cut out of what was read, and spilled.
+        written_bytes: of text drawn: merged and written in the format of the job.
+        tokenised_bytes: of text, by the trainer's tokenizer; infinite where no token ids are written.
         fit: seconds to fit the encoder, which is one process; 0 where it is not fitted.
     """
 
@@ -79,5 +82,7 @@ class Rates:
     worded_texts: float
     profiled_texts: float
     planned_documents: float
+    spilled_bytes: float
     written_bytes: float
+    tokenised_bytes: float = math.inf
     fit: float = 0.0

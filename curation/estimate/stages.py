@@ -44,8 +44,8 @@ ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
 SOLVE = 4.0
 #: Seconds until a GPU can compute, the measurement of its batches included.
 GPU_START = 8.0
-#: zstd and lz4 sizes of text, as a share of its bytes.
-ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
+#: zstd size of text, as a share of its bytes.
+ZSTD_SHARE = 0.4
 
 
 def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
@@ -106,7 +106,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             disk=12 * work.documents,
             note="one process",
         ),
-        _shards(work, rates, over_splits, splits),
+        _shards(work, rates, cpus, splits),
         StageTime("report", TURN, note="figures"),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
@@ -218,11 +218,24 @@ def _profiles(work: Work, rates: Rates, slots: float) -> StageTime:
     return StageTime("profiles", TURN, work=measuring, slots=slots, note="features of texts")
 
 
-def _shards(work: Work, rates: Rates, over_splits: float, splits: float) -> StageTime:
-    """Half of the work is spread over splits, the other over groups of shards."""
-    groups = min(over_splits, 1 + work.drawn_bytes // GROUP_BYTES)
-    writing = work.drawn_bytes / rates.written_bytes + COMMIT * work.splits
-    slots = 2 / (1 / over_splits + 1 / groups)
-    note = f"and {LZ4_SHARE * work.drawn_bytes / 1e9:,.3g} GB while it runs"
-    fixed, disk = PAIR * (rates.starts.process + rates.starts.code), ZSTD_SHARE * work.drawn_bytes
-    return StageTime("shards", fixed, splits, writing, slots, disk=disk, spared=fixed - TURN, note=note)
+def _shards(work: Work, rates: Rates, cpus: float, splits: float) -> StageTime:
+    """Text is read, tokenised once a document, and spilled by splits; shards are written by groups or prefixes."""
+    reading = work.text_bytes / rates.read_bytes
+    if work.format == "index":
+        reading = work.searched_bytes / rates.scanned_bytes
+    tokenising = min(work.text_bytes, work.drawn_bytes) / rates.tokenised_bytes
+    spilling = reading + tokenising + work.drawn_bytes / rates.spilled_bytes + COMMIT * work.splits
+    writing = work.drawn_bytes / rates.written_bytes
+    groups = work.prefixes or 1 + work.drawn_bytes // GROUP_BYTES
+    seconds = spilling / min(cpus, max(1.0, work.splits)) + writing / min(cpus, groups)
+    fixed = PAIR * (rates.starts.process + rates.starts.code)
+    return StageTime(
+        "shards",
+        fixed,
+        splits,
+        spilling + writing,
+        (spilling + writing) / seconds,
+        disk=work.shard_bytes,
+        spared=fixed - TURN,
+        note=f"{work.format}, and {work.spill_bytes / 1e9:,.3g} GB while it runs",
+    )

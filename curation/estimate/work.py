@@ -22,7 +22,12 @@ class Work:
         encoder: `sentence-transformers`, `lexical` or `given`.
         dimensions: of a vector.
         clusters, fit_rows, iterations, restarts: of K-Means.
-        drawn_bytes: text that the shards hold.
+        drawn_bytes: text of all rows of the shards.
+        format: of the shards.
+        shard_bytes: of the shards on storage.
+        spill_bytes: of what is spilled while they are written.
+        prefixes: pairs of token files; 0 in other formats.
+        searched_bytes: of plain JSONL, which the format `index` searches for lines where others read the text.
         phases: of the plan.
         weighs_texts: whether domain weights are computed from the texts.
         tokenizer: whether the job names one.
@@ -42,6 +47,11 @@ class Work:
     iterations: int
     restarts: int
     drawn_bytes: float
+    format: str
+    shard_bytes: float
+    spill_bytes: float
+    prefixes: int = 0
+    searched_bytes: float = 0.0
     phases: int = 1
     weighs_texts: bool = False
     tokenizer: bool = False

@@ -36,10 +36,10 @@ def verify(
         store: the run directory.
         stages: the stages in order.
         fingerprint_of: see `Fingerprint`.
-        sample: the share of the files that are hashed, of the splits whose vectors are read and of the shards whose
-            text is. Everything else is checked whole.
-        inputs: whether the input files must be those that were counted; where the shards are an index of them, also
-            whether the texts there are those of the plan.
+        sample: the share of the files that are hashed, of the splits whose vectors are read, of the shards whose text
+            is and of the usual number of token ids. Everything else is checked whole.
+        inputs: whether the input files must be those that were counted; where the shards are an index of them or token
+            files, also whether the texts there are those of the plan or of the ids.
 
     Yields:
         None for a check that holds, otherwise what is wrong and in which file.

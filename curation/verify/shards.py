@@ -53,7 +53,7 @@ def check_shards(
     """The index against the plan and the files, and the rows of a sample of the shards.
 
     An index of the sources has its texts in the input files: without `inputs` its rows are not looked at. Token files
-    have no row a draw: see `token_files`.
+    have no row a draw and no text: see `token_files`.
     """
     index = json.loads(store.read_bytes(INDEX))
     held_out = index.get("validation", dict.fromkeys(TOTALS, 0) | {"shards": []})
@@ -67,7 +67,7 @@ def check_shards(
     marker = store.marker("shards")
     written = {part.name: part for part in marker.parts} if marker else {}
     if job.output.format == "megatron":
-        yield from check_token_files(store, job, listed, shards, written)
+        yield from check_token_files(store, job, listed, shards, written, sample, inputs)
         return
     wanted = []
     plan = listed.to_pylist()

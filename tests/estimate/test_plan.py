@@ -10,14 +10,16 @@ from curation.cli import main
 from curation.errors import JobError, RunError
 from curation.estimate import measure, plan, starts
 from curation.estimate.corpus import corpus_of
-from curation.estimate.plan import estimate, written_bytes
+from curation.estimate.plan import estimate, work_of, written_bytes
 from curation.estimate.profiles import Network, network_of
 from curation.estimate.rates import Starts
 from curation.estimate.text import deadline_lines, span
+from curation.estimate.writing import Written
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
 from curation.storage.store import Marker
 from tests.corpus import job
+from tests.tokenizers_made import byte_level
 
 NODES = ["cost.cpu_node={cpus: 4, price: 2.0}", "cost.gpu_node={cpus: 8, gpus: 2, price: 20.0}", "cost.currency=EUR"]
 QUICK = Starts(process=1.0, code=1.0, planning=1.0, torch=1.0, data=1.0, models=1.0, load=0.5, metrics=1.0)
@@ -162,3 +164,20 @@ def test_what_is_written_is_what_is_held_out_and_what_phases_draw(path):
     assert written_bytes(load_job(path, [phases, held]), 1000.0, 4.0) == pytest.approx(100 + 900 * 1.5 + 400)
     weight = "output.repetition=weight"
     assert written_bytes(load_job(path, [phases, held, weight]), 1000.0, 4.0) == pytest.approx(100 + 900 + 400)
+
+
+def test_shards_have_the_size_and_the_name_of_their_format(path, read_once, corpus, tmp_path):
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_bytes(byte_level())
+    formats = {"parquet": [], "jsonl": [], "index": [], "megatron": [f"tokens.tokenizer={tokenizer}"]}
+    share = {}
+    for name, more in formats.items():
+        asked = load_job(path, [f"output.format={name}", "output.validation={fraction: 0.1}", *more])
+        [shards] = [time for time in estimate(asked, "cpu").times if time.stage == "shards"]
+        assert shards.note.startswith(name)
+        share[name] = shards.disk / corpus.text_bytes
+        work = work_of(asked, corpus, 16, Written())
+        assert work.prefixes == (6 if name == "megatron" else 0)  # three domains, for training and for validation
+        assert (work.searched_bytes > 0) == (name == "index")
+    # Its tokens are hardly longer than a character, and take two bytes.
+    assert share["index"] < share["parquet"] < share["jsonl"] < share["megatron"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.estimate.cluster import Cluster
-from curation.estimate.profiles import NAMES, Network, Reading, profile_rates
+from curation.estimate.profiles import NAMES, WRITTEN, Network, Reading, profile_rates
 from curation.estimate.stages import stage_times
 from curation.estimate.work import Work
 from curation.pipeline import STAGES
@@ -27,7 +27,11 @@ WORK = Work(
     iterations=30,
     restarts=1,
     drawn_bytes=3e10,
+    format="parquet",
+    shard_bytes=1.2e10,
+    spill_bytes=1.8e10,
 )
+FORMATS = list(WRITTEN)
 READING = Reading(Network(6, 384, 1536), 200, 256, 3000)
 
 works = st.builds(
@@ -43,11 +47,21 @@ works = st.builds(
     fit_rows=st.floats(1, 1e9),
     restarts=st.integers(1, 5),
     drawn_bytes=st.floats(0, 1e13),
+    format=st.sampled_from(FORMATS),
+    prefixes=st.integers(0, 20),
+    searched_bytes=st.floats(0, 1e13),
     phases=st.integers(1, 3),
     weighs_texts=st.booleans(),
     tokenizer=st.booleans(),
 )
-rates = st.builds(profile_rates, st.sampled_from(NAMES), st.just(READING), st.integers(1, 5000), st.just(384))
+rates = st.builds(
+    profile_rates,
+    st.sampled_from(NAMES),
+    st.just(READING),
+    st.integers(1, 5000),
+    st.just(384),
+    st.sampled_from(FORMATS),
+)
 
 
 def on(cpu_nodes=3, gpu_nodes=2):
@@ -79,7 +93,7 @@ def test_the_range_holds_the_middle(work, rates):
 
 @given(rates, st.sampled_from(["sentence-transformers", "lexical", "given"]))
 def test_twice_the_corpus_is_twice_the_work_and_the_same_start(rates, encoder):
-    sizes = ("bytes", "documents", "text_bytes", "splits", "fit_rows", "drawn_bytes")
+    sizes = ("bytes", "documents", "text_bytes", "splits", "fit_rows", "drawn_bytes", "shard_bytes", "spill_bytes")
     work = replace(WORK, encoder=encoder)
     double = replace(work, **{name: 2 * getattr(work, name) for name in sizes})
     for once, twice in zip(stage_times(work, rates, on()), stage_times(double, rates, on()), strict=True):
@@ -142,3 +156,35 @@ def test_operations_are_those_of_the_formula():
     assert Network(6, 384, 1536).operations(256) == 6_039_797_760
     whole = Reading(Network(6, 384, 1536), 512, 256, 4000)
     assert whole.operations == 2 * 6_039_797_760
+
+
+def shards_of(job_format, rates=None, **more):
+    rates = rates or profile_rates("cpu", READING, 500, 384, job_format)
+    times = stage_times(replace(WORK, format=job_format, **more), rates, on())
+    return next(time for time in times if time.stage == "shards")
+
+
+def test_formats_take_their_own_time_and_an_index_next_to_none():
+    work = {name: shards_of(name).work for name in FORMATS}
+    assert work["jsonl.gz"] > 2 * work["parquet"]
+    assert work["index"] < work["parquet"] / 10
+    assert all(name in shards_of(name).note for name in FORMATS)
+
+
+def test_an_index_reads_the_lines_of_jsonl_and_nothing_of_parquet():
+    lines = shards_of("index", searched_bytes=WORK.bytes)
+    assert lines.work - shards_of("index").work == pytest.approx(WORK.bytes / 0.8e9)
+
+
+def test_a_document_is_tokenised_once_however_often_it_is_drawn():
+    rates = profile_rates("cpu", READING, 500, 384, "megatron")
+    slow = replace(rates, tokenised_bytes=1e6)
+    for drawn in (WORK.text_bytes / 10, WORK.text_bytes, 3 * WORK.text_bytes):
+        more = [shards_of("megatron", one, drawn_bytes=drawn).work for one in (rates, slow)]
+        assert more[1] - more[0] == pytest.approx(min(drawn, WORK.text_bytes) / 1e6)
+
+
+def test_token_files_are_written_by_as_many_as_there_are_prefixes():
+    one, many = (shards_of("megatron", prefixes=count) for count in (1, 100))
+    assert one.work == many.work
+    assert one.seconds > many.seconds

@@ -8,12 +8,15 @@ Lines are made for some hundred rows at once, in C, and texts never become Pytho
 all else for texts beyond ASCII. Columns and the punctuation between them are joined by Arrow while the
 quotes of the punctuation are bytes that UTF-8 never has; then the buffer is escaped, which is a few `bytes.replace`
 for a piece that fits the cache, wherever rows or characters end; last, those bytes become what they stand for.
-Half of the time goes into the escapes, about 30 ns each whichever way they are made without compiled code of our own.
+
+Half of the time goes into the escapes, about 30 ns for each line end and quote. Finding them with NumPy and putting
+them in with Arrow takes as long; `orjson` on texts three quarters of it for ASCII, and 1.5 to 6 times it for others.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import zlib
 from typing import Any
 
@@ -120,9 +123,11 @@ def _constant(part: str) -> Any:
 
 
 def _joined(parts: list[Any]) -> pa.Buffer:
-    """Constants and arrays joined row by row, the rows end to end."""
-    kind = pa.large_binary()
-    columns = [_constant(part) if isinstance(part, str) else part.cast(kind) for part in parts]
+    """Constants and arrays joined row by row, the rows end to end; constants that are neighbours count as one."""
+    columns: list[Any] = []
+    for constant, found in itertools.groupby(parts, lambda part: isinstance(part, str)):
+        same = list(found)
+        columns += [_constant("".join(same))] if constant else [array.cast(pa.large_binary()) for array in same]
     return pc.binary_join_element_wise(*columns, _EMPTY).buffers()[2]
 
 

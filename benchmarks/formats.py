@@ -6,9 +6,10 @@
 Rows lie in memory in the order of their documents and are written in the order of the draws, so that gathering them is
 part of every figure. Ours hashes what it writes, too; the others do not, but one. The copy is `take` and
 `pq.write_table` with the compression of the format (none for plain JSONL and MDS), once as it is and once hashed.
-`datasets` writes Parquet with snappy, so it runs with our compression too. MosaicML's writer takes part where it is
-installed: run this with the Python that `make test-official` made. The writers take turns, and the best round of each
-counts.
+What comes out uncompressed is also written from memory as it lies there, once as it is and once hashed: no writer can
+take less. `datasets` writes Parquet with snappy, so it runs with our compression too. MosaicML's writer takes part
+where it is installed: run this with the Python that `make test-official` made. The writers take turns, and the best
+round of each counts.
 
 `--plan` names a tokenizer and prints what `curation plan` measures of every format, token files by that tokenizer
 included: the rates of its named hardware (`estimate/profiles.py`) rest on it.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -85,6 +87,18 @@ def copied(rows: pa.Table, order: NDArray[np.int64], compression: str) -> dict[s
         pq.write_table(rows.take(pa.array(order)), path, compression=compression, compression_level=level)
 
     return {"copy": copy, "hashed": ours(copy)}
+
+
+def finished(write: Callable[..., None], *arguments: Any) -> dict[str, Writer]:
+    """The bytes that one of our writers made, written as they are and hashed as ours are: what is left at the least."""
+    made = io.BytesIO()
+    write(made, *arguments)
+    data = made.getvalue()
+
+    def bare(path: Path) -> None:
+        path.write_bytes(data)
+
+    return {"bytes": bare, "+ sha256": ours(lambda sink: sink.write(data))}
 
 
 def in_layout(rows: pa.Table) -> pa.Table:
@@ -172,11 +186,13 @@ def contestants(rows: pa.Table, order: NDArray[np.int64], columns: pa.Schema) ->
         if compression != "zst":  # datasets can't write it
             packed = None if compression == "none" else compression
             writers["datasets"] = with_datasets(lines, order, "to_json", compression=packed)
+        if compression == "none":
+            writers |= finished(jsonl.write, rows, order, columns)
         writers |= copied(rows, order, {"zst": "zstd"}.get(compression, compression))
     found["mds"] = {"curation": ours(mds.write, rows, order, columns)}
     if importlib.util.find_spec("streaming"):
         found["mds"]["MDSWriter"] = with_mosaic(rows, order, columns)
-    found["mds"] |= copied(rows, order, "none")
+    found["mds"] |= finished(mds.write, rows, order, columns) | copied(rows, order, "none")
     return found
 
 

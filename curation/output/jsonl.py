@@ -6,13 +6,17 @@ the same rows are the same bytes.
 
 Lines are made for some hundred rows at once, in C, and texts never become Python strings, which would cost more than
 all else for texts beyond ASCII. Columns and the punctuation between them are joined by Arrow while the
-quotes of the punctuation are bytes that UTF-8 never has; then the whole buffer is escaped, which is a few
-`bytes.replace`; last, those bytes become what they stand for.
+quotes of the punctuation are bytes that UTF-8 never has; then the buffer is escaped, which is a few `bytes.replace`
+for a piece that fits the cache, wherever rows or characters end; last, those bytes become what they stand for.
+
+Half of the time goes into the escapes, about 30 ns for each line end and quote. Finding them with NumPy and putting
+them in with Arrow takes as long; `orjson` on texts three quarters of it for ASCII, and 1.5 to 6 times it for others.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import zlib
 from typing import Any
 
@@ -23,11 +27,15 @@ import pyarrow.compute as pc
 import zstandard
 from numpy.typing import NDArray
 
-from curation.output.values import gathering, is_nested, is_number, json_values, texts
+from curation.output.values import gathering, is_nested, is_number, json_values, one_array, texts
 
 #: File name endings by compression.
 SUFFIXES = {"none": ".jsonl", "gzip": ".jsonl.gz", "zst": ".jsonl.zst"}
 SUFFIX = SUFFIXES["none"]
+
+#: Bytes that are escaped at a time. Copies of this size stay in a core's cache, and fit what malloc gives out again and
+#: again: larger ones may be mapped and touched anew each time, which would cost as much as the escaping.
+PIECE_BYTES = 1 << 16
 
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
 
@@ -52,8 +60,10 @@ def write(sink: Any, rows: pa.Table, order: NDArray[np.int64], columns: pa.Schem
     rows = rows.select(columns.names)
     stream = _stream(compression)
     for start, stop in gathering(rows, order):
-        data = lines(rows.take(pa.array(order[start:stop])))
-        sink.write(stream.compress(data) if stream else data)
+        data = memoryview(_lines(rows.take(pa.array(order[start:stop]))))
+        for place in range(0, len(data), PIECE_BYTES):
+            piece = _escaped(bytes(data[place : place + PIECE_BYTES]))
+            sink.write(stream.compress(piece) if stream else piece)
     if stream:
         sink.write(stream.flush())
 
@@ -65,20 +75,21 @@ def _stream(compression: str) -> Any:
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj() if compression == "zst" else None
 
 
-def lines(rows: pa.Table) -> bytes:
-    """The lines of a few rows, in UTF-8.
+def _lines(rows: pa.Table) -> pa.Buffer:
+    """The lines of a few rows in UTF-8, before they are escaped.
 
     Args:
         rows: text, doc_id, domain, `id` if any, and the columns that go into `metadata`. text and domain have no null.
     """
-    arrays = {name: rows[name].combine_chunks() for name in rows.column_names}
-    identity = texts(arrays["doc_id"].cast(pa.string()))
-    if "id" in arrays:
-        identity = pc.coalesce(texts(arrays["id"]), identity)
+    arrays = {name: one_array(rows[name]) for name in rows.column_names}
+    identity = texts(arrays["id"]) if "id" in arrays else None
+    if identity is None or identity.null_count:
+        numbers = arrays["doc_id"].cast(pa.large_string())
+        identity = numbers if identity is None else pc.coalesce(identity, numbers)
     own = {"id": identity, "text": arrays["text"], "source": arrays["domain"]}
     metadata = {name: array for name, array in arrays.items() if name not in {"text", "domain", "id"}}
     parts = ["{", *_members(own), ',"metadata":{', *_members(metadata), "}}\n"]
-    return _escaped(_joined(parts))
+    return _joined(parts)
 
 
 def _members(arrays: dict[str, Any]) -> list[Any]:
@@ -111,23 +122,23 @@ def _constant(part: str) -> Any:
     return pa.scalar(part.encode().translate(_MEANT), pa.large_binary())
 
 
-def _joined(parts: list[Any]) -> bytes:
-    """Constants and arrays joined row by row, the rows end to end."""
-    kind = pa.large_binary()
-    columns = [_constant(part) if isinstance(part, str) else part.cast(kind) for part in parts]
-    return bytes(pc.binary_join_element_wise(*columns, _EMPTY).buffers()[2])
+def _joined(parts: list[Any]) -> pa.Buffer:
+    """Constants and arrays joined row by row, the rows end to end; constants that are neighbours count as one."""
+    columns: list[Any] = []
+    for constant, found in itertools.groupby(parts, lambda part: isinstance(part, str)):
+        same = list(found)
+        columns += [_constant("".join(same))] if constant else [array.cast(pa.large_binary()) for array in same]
+    return pc.binary_join_element_wise(*columns, _EMPTY).buffers()[2]
 
 
 def _escaped(data: bytes) -> bytes:
     """Strings escaped as JSON wants it, and what stands for punctuation replaced by it."""
-    controls = int(np.count_nonzero(np.frombuffer(data, np.uint8) < 32))
     data = data.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     for raw, escape in _FREQUENT:
-        longer = data.replace(raw, escape)
-        controls -= len(longer) - len(data)
-        data = longer
-    if controls:
-        for code in range(32):
+        data = data.replace(raw, escape)
+    found = np.frombuffer(data, np.uint8)
+    if found.min() < 32:
+        for code in np.unique(found[found < 32]).tolist():
             data = data.replace(bytes([code]), b"\\u%04x" % code)
     for stands_for, meant in zip(_STAND_INS, _PUNCTUATION, strict=True):
         data = data.replace(bytes([stands_for]), bytes([meant]))

@@ -34,7 +34,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from curation.errors import JobError
-from curation.output.values import gathering, is_bytes, is_nested, is_number, is_string, json_values, texts
+from curation.output.values import gathering, is_bytes, is_nested, is_number, is_string, json_values, one_array, texts
 
 SUFFIX = ".mds"
 
@@ -110,7 +110,7 @@ def write(sink: Any, rows: pa.Table, order: NDArray[np.int64], columns: pa.Schem
     rows = rows.select(list(kinds))
     as_they_are = [name for name in kinds if is_string(columns.field(name).type) or is_bytes(columns.field(name).type)]
     others = rows.drop_columns(as_they_are).take(pa.array(order))
-    values = {name: _encoded(others[name].combine_chunks(), kinds[name]) for name in others.column_names}
+    values = {name: _encoded(one_array(others[name]), kinds[name]) for name in others.column_names}
     lengths = {
         name: _lengths(values[name]) if name in values else _lengths(rows[name])[order]
         for name, kind in kinds.items()
@@ -165,7 +165,8 @@ def _parts(kinds: dict[str, str], sizes: NDArray[np.uint32], values: dict[str, A
 def _piece(part: Any, drawn: pa.Table, start: int, stop: int) -> Any:
     """The values of a part for the samples from `start` to `stop`, as large_binary; `drawn` is gathered for these."""
     if isinstance(part, str):
-        return pc.fill_null(drawn[part].combine_chunks().cast(pa.large_binary()), b"")
+        strings = one_array(drawn[part]).cast(pa.large_binary())
+        return pc.fill_null(strings, b"") if strings.null_count else strings  # it would copy them
     if isinstance(part, pa.Array):
         return part.slice(start, stop - start)
     ends = pa.py_buffer(np.arange(stop - start + 1) * part.shape[1])

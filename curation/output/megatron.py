@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.errors import JobError
+from curation.output.values import one_array
 
 TOKENS_SUFFIX, INDEX_SUFFIX = ".bin", ".idx"
 
@@ -60,7 +61,7 @@ def append(
     Returns:
         int32[n], the tokens of each document, for `write_index`.
     """
-    column = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
+    column = one_array(tokens) if isinstance(tokens, pa.ChunkedArray) else tokens
     lengths = [np.empty(0, np.int32)]
     for start in range(0, len(order), _ROWS):
         drawn = column.take(pa.array(order[start : start + _ROWS]))

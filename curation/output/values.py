@@ -32,8 +32,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-#: Bytes of strings that are gathered and written at once: what fits a core's own cache is fast.
-CHUNK_BYTES = 1 << 20
+#: Bytes of strings that are gathered and written at once: few enough to stay near a core's own cache, and enough to
+#: share the fixed cost of some fifty calls of Arrow.
+CHUNK_BYTES = 1 << 21
 #: What a row counts beside its strings.
 _ROW_BYTES = 64
 
@@ -151,6 +152,11 @@ def _float_digits(array: Any) -> Any:
     point, nothing = pa.scalar(".0", pa.large_string()), pa.scalar("", pa.large_string())
     whole = pc.match_substring_regex(digits, r"^-?\d+$")
     return pc.if_else(whole, pc.binary_join_element_wise(digits, point, nothing), digits)
+
+
+def one_array(column: Any) -> pa.Array:
+    """A column of a table as one array, copied only where it is in several chunks (`combine_chunks` always copies)."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def gathering(rows: pa.Table, order: NDArray[np.int64]) -> list[tuple[int, int]]:

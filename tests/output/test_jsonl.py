@@ -77,6 +77,7 @@ def test_same_rows_same_bytes_however_they_are_gathered(compression, monkeypatch
     rows, order = shard_rows(some_texts(200)), np.arange(200)[::-1]
     at_once = written(rows, order, compression=compression)
     monkeypatch.setattr(values, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(jsonl, "PIECE_BYTES", 7)
     in_chunks = pa.concat_tables([rows.slice(0, 77), rows.slice(77)])
     assert written(in_chunks, order, compression=compression) == at_once
 

@@ -54,6 +54,16 @@ def test_types_that_json_knows_nothing_of_are_what_python_says():
     assert values.python_values(pa.array(["a", None, "a"]).dictionary_encode()) == ["a", None, "a"]
 
 
+def test_a_column_of_one_chunk_is_not_copied():
+    column = pa.chunked_array([pa.array(["a", "b", "c"]).slice(1)])
+    assert [buffer.address for buffer in values.one_array(column).buffers()[1:]] == [
+        buffer.address for buffer in column.chunk(0).buffers()[1:]
+    ]
+    for chunks in ([], [["a"], [], ["b", None]]):
+        several = pa.chunked_array(chunks, pa.string())
+        assert values.one_array(several).to_pylist() == several.to_pylist()
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 1000))
 def test_what_is_gathered_at_once_covers_the_order_and_is_bounded(sizes, most):

@@ -28,7 +28,7 @@ from curation.stages.splits import WorkItem, documents_an_item, load_files, load
 from curation.stages.splits import total_documents as count_documents
 from curation.stages.workers import map_items
 from curation.storage.store import Marker, Part, Store, fingerprint
-from curation.trace.passages import GRAM, WINDOW, kept_grams
+from curation.trace.passages import GRAM, WINDOW, distinct, kept_grams
 from curation.trace.words import blocks, composed, cut
 
 FOLDER = "trace"
@@ -107,7 +107,7 @@ def index_texts(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint32
         words = cut(pieces)
         grams, piece = kept_grams(words.hashes, words.text)
         found.append((grams << np.uint64(32)) | numbers[piece].astype(np.uint64))
-    entries = np.unique(np.concatenate(found))
+    entries = distinct(np.concatenate(found))
     return (entries >> np.uint64(32)).astype(np.uint32), entries.astype(np.uint32)
 
 

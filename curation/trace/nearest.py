@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: Unit roundoff of float32. A product of d terms of unit vectors is off by d times this at most, and two of them by twice.
+#: Unit roundoff of float32: a product of d terms of two unit vectors is off by d times this at most.
 ROUNDOFF = 2.0**-24
 #: Rows multiplied at once: their float32 copy fits into the cache of a core.
 ROWS = 2048
@@ -42,6 +42,8 @@ def nearest_rows(
     """
     found = similarities(rows, query)
     if len(found) > top:
+        # Each product is off by d times the roundoff at most, so a better row may look worse by twice that; twice again
+        # for rows that are a little longer than 1.
         least = np.partition(found, len(found) - top)[len(found) - top]
         chosen = np.flatnonzero(found >= least - 4 * rows.shape[1] * ROUNDOFF)
     else:

@@ -9,6 +9,8 @@ would keep, so most shorter passages, down to GRAM words, are found as well.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,7 +76,7 @@ def longest_bounds(row: NDArray[np.int64], place: NDArray[np.int64], words: int)
         The texts, int64[n], ascending; the bound of each in words, int64[n]; and how many places of the query are
         found in it, int64[n].
     """
-    key = np.unique(row * words + place)
+    key = distinct(row * words + place)
     row, place = key // words, key % words
     begins = np.ones(len(key), np.bool_)  # of a chain
     begins[1:] = (row[1:] != row[:-1]) | (place[1:] - place[:-1] > WINDOW)
@@ -82,10 +84,19 @@ def longest_bounds(row: NDArray[np.int64], place: NDArray[np.int64], words: int)
     last = np.append(first[1:], len(key)) - 1
     start = np.maximum(place[first] - (WINDOW - 1), 0)
     stop = np.minimum(place[last] + GRAM + WINDOW - 1, words)
-    texts, begin, found = np.unique(row, return_index=True, return_counts=True)
+    begin = np.flatnonzero(np.diff(row, prepend=-1))
+    texts, found = row[begin], np.diff(np.append(begin, len(row)))
     chains = np.searchsorted(first, begin)
     bounds = np.maximum.reduceat(stop - start, chains) if len(texts) else np.zeros(0, np.int64)
     return texts, bounds, found
+
+
+def distinct(numbers: NDArray[Any]) -> NDArray[Any]:
+    """The different ones of some whole numbers, ascending: a sort, several times faster here than NumPy's `unique`."""
+    ordered = np.sort(numbers)
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
 
 
 def longest_run(query: NDArray[np.uint64], text: NDArray[np.uint64]) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -87,18 +88,19 @@ def describe(store: Store, job: Job, doc_ids: Iterable[int]) -> dict[int, dict[s
         documents are `near_duplicates` of it, where the run has looked for them.
     """
     files = load_files(store)
-    shards = _Shards(store, job)
+    shards = load_shards(store, job)
     found: dict[int, dict[str, Any]] = {}
     for split, members in by_split(store, doc_ids):
         file, offsets = files[split.file_id], np.array(members, np.int64) - split.first_doc_id
         assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
-        cluster_of = dict(zip(*(_only(assigned, members)[name].to_pylist() for name in assigned.column_names)))
+        assigned = _only(assigned, members)
+        cluster_of = dict(zip(assigned["doc_id"].to_pylist(), assigned["cluster"].to_pylist(), strict=True))
         tokens = store.read_table(part_name("documents", split.split_id), ["tokens"])["tokens"].take(pa.array(offsets))
         draws = _only(store.read_table(part_name("schedule", split.split_id)), members).to_pylist()
         for doc_id, count in zip(members, tokens.to_pylist(), strict=True):
             own = {"path": file.path, "row": split.first_row + doc_id - split.first_doc_id, "domain": file.domain}
             own |= {"tokens": count, "cluster": cluster_of.get(doc_id)}
-            found[doc_id] = own | shards.where([draw for draw in draws if draw["doc_id"] == doc_id], file.domain)
+            found[doc_id] = own | drawn_in(shards, [draw for draw in draws if draw["doc_id"] == doc_id], file.domain)
     copies, near = copies_of(store, found), near_duplicates_of(store, found)
     return {doc_id: own | {"copies": copies[doc_id], **near.get(doc_id, {})} for doc_id, own in found.items()}
 
@@ -108,35 +110,47 @@ def _only(table: pa.Table, doc_ids: Iterable[int]) -> pa.Table:
     return table.filter(pc.is_in(table["doc_id"], value_set=wanted))
 
 
-class _Shards:
-    """Names and first positions of the shards of a run."""
+@dataclass(frozen=True)
+class Shards:
+    """The shards of a run, by number: name in the run directory, first position, phase.
 
-    def __init__(self, store: Store, job: Job) -> None:
-        listed = store.read_table(SHARDS)
-        self._first = listed["first_position"].to_pylist()
-        self._phase = listed["phase"].to_pylist()
-        self._names = shard_names(listed, job)
-        self._prefixes: dict[tuple[str, str], str] | None = None
-        if job.output.format == "megatron":
-            index = store.read_json(INDEX)
-            entries = [*index["shards"], *index.get("validation", {}).get("shards", [])]
-            self._prefixes = {(entry["file"].rpartition("/")[0], entry["domain"]): entry["file"] for entry in entries}
+    `prefixes` are the token files by folder in `shards` and domain, where the run writes such.
+    """
 
-    def where(self, draws: list[dict[str, Any]], domain: str) -> dict[str, Any]:
-        """What the schedule says of a document: `draws`, `held_out` and `places`."""
-        training = [draw for draw in draws if self._phase[draw["shard"]] != VALIDATION]
-        return {
-            "draws": sum(draw.get("sample_weight", 1) for draw in training),
-            "held_out": len(training) < len(draws),
-            "places": [self._place(draw, domain) for draw in draws[:LISTED]],
-        }
+    names: list[str]
+    first: list[int]
+    phase: list[int]
+    prefixes: dict[tuple[str, str], str]
 
-    def _place(self, draw: dict[str, Any], domain: str) -> dict[str, Any]:
-        name, first = self._names[draw["shard"]], self._first[draw["shard"]]
-        if self._prefixes is None:
-            return {"shard": name, "row": draw["position"] - first, "repetition": draw["repetition"]}
+
+def load_shards(store: Store, job: Job) -> Shards:
+    """The shards of a run."""
+    listed = store.read_table(SHARDS)
+    prefixes: dict[tuple[str, str], str] = {}
+    if job.output.format == "megatron":
+        index = store.read_json(INDEX)
+        entries = [*index["shards"], *index.get("validation", {}).get("shards", [])]
+        prefixes = {(entry["file"].rpartition("/")[0], entry["domain"]): entry["file"] for entry in entries}
+    first, phase = (listed[name].to_pylist() for name in ("first_position", "phase"))
+    return Shards(shard_names(listed, job), first, phase, prefixes)
+
+
+def drawn_in(shards: Shards, draws: list[dict[str, Any]], domain: str) -> dict[str, Any]:
+    """What the schedule's rows of a document say of it: `draws`, `held_out` and `places`."""
+    training = [draw for draw in draws if shards.phase[draw["shard"]] != VALIDATION]
+    return {
+        "draws": sum(draw.get("sample_weight", 1) for draw in training),
+        "held_out": len(training) < len(draws),
+        "places": [_place(shards, draw, domain) for draw in draws[:LISTED]],
+    }
+
+
+def _place(shards: Shards, draw: dict[str, Any], domain: str) -> dict[str, Any]:
+    name, row = shards.names[draw["shard"]], draw["position"] - shards.first[draw["shard"]]
+    if shards.prefixes:
         folder = name.removeprefix("shards/").rpartition("/")[0]
-        return {"shard": f"shards/{self._prefixes[folder, domain]}", "row": None, "repetition": draw["repetition"]}
+        name, row = f"shards/{shards.prefixes[folder, domain]}", None
+    return {"shard": name, "row": row, "repetition": draw["repetition"]}
 
 
 def copies_of(store: Store, doc_ids: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Characters cut at once: enough to make NumPy's fixed costs small, few enough that the arrays stay in the cache.
-BLOCK = 1 << 18
+BLOCK = 1 << 17
 
 _SEPARATES, _WORD, _ALONE, _UNKNOWN = 0, 1, 2, 255
 #: First and last code points of scripts without spaces: Thai, Lao, Myanmar, Khmer, kana, bopomofo, Han.

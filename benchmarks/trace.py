@@ -31,26 +31,24 @@ import pyarrow.parquet as pq
 
 WORDS, FILES, PROBE, TOP = 100, 16, 12, 10
 SUFFIXES = (".py", ".pyi", ".md", ".rst", ".txt", ".h", ".hpp", ".cuh", ".cpp", ".pyx", ".pxd", ".js", "METADATA")
-SYNONYMS = dict(
-    pair.split("/")
-    for pair in (
-        "use/employ used/employed uses/employs using/employing show/display shows/displays return/give returns/gives "
-        "returned/given create/make creates/makes created/made get/obtain set/assign value/quantity values/quantities "
-        "number/count default/standard function/routine functions/routines method/procedure object/thing "
-        "parameter/argument parameters/arguments argument/parameter arguments/parameters error/fault errors/faults "
-        "raise/throw raised/thrown must/should should/must can/may may/can will/shall only/solely also/too "
-        "because/since since/because if/when when/if not/never all/every each/every any/some some/several large/big "
-        "small/little new/fresh old/former first/initial last/final same/identical different/distinct same/equal "
-        "given/supplied specified/stated specify/state specifies/states contain/hold contains/holds list/sequence "
-        "check/test checks/tests find/locate found/located need/require needs/requires change/alter changes/alters "
-        "begin/start start/begin end/finish stop/halt fast/quick slow/sluggish example/instance example:/instance: "
-        "however/yet therefore/thus but/yet and/plus or/alternatively the/this a/one is/stands are/stand for/concerning "
-        "with/having from/out-of this/the that/which which/that data/information file/document files/documents "
-        "name/label names/labels type/kind types/kinds class/category result/outcome results/outcomes input/intake "
-        "output/yield current/present available/at-hand possible/feasible support/back supported/backed "
-        "true/right false/wrong make/produce compute/calculate computed/calculated user/person users/people"
-    ).split()
-)
+_PAIRS = """
+use/employ used/employed uses/employs using/employing show/display shows/displays return/give returns/gives
+returned/given create/make creates/makes created/made get/obtain set/assign value/quantity values/quantities
+number/count default/standard function/routine functions/routines method/procedure object/thing
+parameter/argument parameters/arguments argument/parameter arguments/parameters error/fault errors/faults
+raise/throw raised/thrown must/should should/must can/may may/can will/shall only/solely also/too
+because/since since/because if/when when/if not/never all/every each/every any/some some/several large/big
+small/little new/fresh old/former first/initial last/final same/identical different/distinct same/equal
+given/supplied specified/stated specify/state specifies/states contain/hold contains/holds list/sequence
+check/test checks/tests find/locate found/located need/require needs/requires change/alter changes/alters
+begin/start start/begin end/finish stop/halt fast/quick slow/sluggish example/instance example:/instance:
+however/yet therefore/thus but/yet and/plus or/alternatively the/this a/one is/stands are/stand for/concerning
+with/having from/out-of this/the that/which which/that data/information file/document files/documents
+name/label names/labels type/kind types/kinds class/category result/outcome results/outcomes input/intake
+output/yield current/present available/at-hand possible/feasible support/back supported/backed
+true/right false/wrong make/produce compute/calculate computed/calculated user/person users/people
+"""
+SYNONYMS = dict(pair.split("/") for pair in _PAIRS.split())
 
 
 def passages(count: int) -> Iterator[str]:

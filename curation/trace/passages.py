@@ -81,7 +81,7 @@ def longest_bounds(row: NDArray[np.int64], place: NDArray[np.int64], words: int)
     begins = np.ones(len(key), np.bool_)  # of a chain
     begins[1:] = (row[1:] != row[:-1]) | (place[1:] - place[:-1] > WINDOW)
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(key)) - 1
+    last = np.append(first, len(key))[1:] - 1
     start = np.maximum(place[first] - (WINDOW - 1), 0)
     stop = np.minimum(place[last] + GRAM + WINDOW - 1, words)
     begin = np.flatnonzero(np.diff(row, prepend=-1))

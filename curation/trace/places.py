@@ -155,7 +155,7 @@ def _place(shards: Shards, draw: dict[str, Any], domain: str) -> dict[str, Any]:
 
 def copies_of(store: Store, doc_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """The copies that were dropped for each document: how many in all, and where the first LISTED are."""
-    kept = {doc_id: {"count": 0, "first": []} for doc_id in doc_ids}
+    kept: dict[int, dict[str, Any]] = {doc_id: {"count": 0, "first": []} for doc_id in doc_ids}
     wanted = pa.array(kept, pa.int64())
     copies: dict[int, dict[str, Any]] = {}
     for name in store.list("duplicates"):

@@ -22,6 +22,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,10 @@ def main() -> None:
     told = f"{index.seconds:.0f} s when it was made, {size / 1e6:.0f} MB for {text_bytes / 1e6:.0f} MB of text"
     print(f"index of {options.documents:,} documents: {told}")
     chosen, exact, changed = queries(folder / "corpus", options.queries)
+    pairs = [(one.split(), other.split()) for one, other in zip(exact, changed, strict=True)]
+    kept = [sum(block.size for block in SequenceMatcher(None, *pair, False).get_matching_blocks()) for pair in pairs]
+    share = statistics.mean(1 - count / len(one) for count, (one, _) in zip(kept, pairs, strict=True))
+    print(f"paraphrased: {share:.1%} of the words of a passage don't stand where they stood")
     encoder = encoder_of(store, traced)
     for kind, texts in (("as it stands", exact), ("paraphrased", changed)):
         ask(f"passages, {kind}", lambda text: find_exact(store, traced, index, text, TOP), texts, chosen)

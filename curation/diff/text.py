@@ -80,23 +80,26 @@ def _print_documents(found: dict[str, Any], console: Console) -> None:
     _print_rows(console, "Texts that only one has", found["by_domain"], {"removed": _number, "added": _number})
     draws = found["draws"]
     if draws["more"] or draws["fewer"]:
-        console.print(
-            Text(
-                f"Of these, b draws {draws['more']:,} more often than a ({draws['begun']:,} of them "
-                f"a draws never), {draws['fewer']:,} more seldom ({draws['ended']:,} of them never), {draws['same']:,} as often "
-                f"and neither draws {draws['undrawn']:,}."
-            )
+        more, begun, fewer, ended, same, undrawn = (
+            f"{draws[name]:,}" for name in ("more", "begun", "fewer", "ended", "same", "undrawn")
         )
+        told = (
+            f"Of these, b draws {more} more often than a ({begun} of them a draws never), {fewer} more seldom ({ended} "
+        )
+        told += f"of them never), {same} as often; neither draws {undrawn}."
+        console.print(Text(told))
 
 
 def _print_shares(console: Console, title: str, rows: list[dict[str, Any]], name: str) -> None:
-    """Shares before and after sampling, of both runs."""
-    columns = ("documents", "share_before", "share_after", "epochs")
+    """Shares before and after sampling in both runs: the columns in which a row differs."""
+    columns = [
+        column
+        for column in ("documents", "share_before", "share_after", "epochs")
+        if any(column in row and row[column][0] != row[column][1] for row in rows)
+    ]
     shown = []
     for row in rows:
-        cells = {
-            column: " > ".join(_cell(column, value) for value in row[column]) for column in columns if column in row
-        }
+        cells = {column: " > ".join(_cell(column, value) for value in row[column]) for column in columns}
         shown.append({name: row[name], **{f"{column}, a > b": text for column, text in cells.items()}})
     _print_rows(console, title, shown)
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from curation.trace.passages import GRAM
+
 #: Characters of a passage that are shown, from its beginning and its end; shards and copies named of a document.
 SHOWN, NAMED = 240, 3
 
@@ -24,6 +26,9 @@ def print_trace(answer: dict[str, Any], console: Console) -> None:
 def _print_exact(found: dict[str, Any], console: Console) -> None:
     hits = found["hits"]
     title = f"Longest shared passages, of {found['words']:,} words"
+    if found["words"] < GRAM:
+        console.print(Text(f"{title}: a passage has {GRAM} words or more; give a longer text."))
+        return
     if not hits:
         console.print(Text(f"{title}: none. No passage of {found['least_words']} words or more is in the corpus."))
         return
@@ -34,8 +39,8 @@ def _print_exact(found: dict[str, Any], console: Console) -> None:
     proven = found["proven"]
     order = "these are the longest there are" if proven == len(hits) else f"the first {proven} are known to be so"
     told = (
-        f"{found['documents']:,} documents share 5 words or more in a row; {order}. covered: words of the query that "
-        f"stand in such a run. No shared passage of {found['least_words']} words is missed; case and punctuation "
+        f"Of {found['documents']:,} documents that share some {GRAM} words in a row; {order}. covered: words that stand "
+        f"in such a run. No shared passage of {found['least_words']} words is missed; case and punctuation "
         "don't count."
     )
     console.print(Text(told, style="dim"))
@@ -73,7 +78,7 @@ def _where(hit: dict[str, Any]) -> Text:
         first = ", ".join(
             f"doc {copy['doc_id']} ({copy['path']}, row {copy['row']})" for copy in copies["first"][:NAMED]
         )
-        lines.append(f"{copies['count']} copies of it were dropped: {first}{', ...' * (copies['count'] > NAMED)}")
+        lines.append(f"{copies['count']} dropped as a copy of it: {first}{', ...' * (copies['count'] > NAMED)}")
     if hit.get("near_duplicates"):
         lines.append(f"{hit['near_duplicates']} near duplicates of it are in the corpus")
     return Text("\n".join(lines))

@@ -39,8 +39,8 @@ def _print_exact(found: dict[str, Any], console: Console) -> None:
     proven = found["proven"]
     order = "these are the longest there are" if proven == len(hits) else f"the first {proven} are known to be so"
     told = (
-        f"Of {found['documents']:,} documents that share some {GRAM} words in a row; {order}. covered: words that stand "
-        f"in such a run. No shared passage of {found['least_words']} words is missed; case and punctuation "
+        f"Of {found['documents']:,} documents that share some {GRAM} words in a row, {order}. covered: words "
+        f"that stand in such a run. No shared passage of {found['least_words']} words is missed; case and punctuation "
         "don't count."
     )
     console.print(Text(told, style="dim"))

@@ -6,7 +6,8 @@
 The corpus is real text: the files of the installed packages, cut at line ends into passages of some 100 words. A
 passage is left out where the beginning, middle or end of it (12 words) was seen before. Queries are 50 to 80 words
 from the middle of a document, as they stand there, and lightly paraphrased: words replaced by synonyms, left out and
-exchanged with their neighbour, by a fixed seed. A hit is the very document that the query was cut from.
+exchanged with their neighbour, by a fixed seed. A hit is the very document that the query was cut
+from; where another is ranked before it that has as much of the query, the two are tied.
 """
 
 from __future__ import annotations
@@ -130,20 +131,27 @@ def paraphrase(words: list[str], rng: np.random.Generator) -> str:
 
 def ask(name: str, find: Callable[[str], dict[str, Any]], texts: list[str], chosen: list[int]) -> None:
     """Asks all queries and prints hit rates and times."""
-    ranks, seconds, begun = [], [], time.process_time()
+    ranks, ties, seconds, begun = [], 0, [], time.process_time()
     for text, doc_id in zip(texts, chosen, strict=True):
         started = time.perf_counter()
-        found = [hit["doc_id"] for hit in find(text)["hits"]]
+        hits = find(text)["hits"]
         seconds.append(time.perf_counter() - started)
+        found = [hit["doc_id"] for hit in hits]
         ranks.append(found.index(doc_id) if doc_id in found else TOP)
+        ties += 0 < ranks[-1] < TOP and score(hits[ranks[-1]]) == score(hits[0])
     cpu = (time.process_time() - begun) / len(texts)
     first, any_rank = (sum(rank <= most for rank in ranks) / len(ranks) for most in (0, TOP - 1))
     slowest = max(seconds)
     print(
-        f"{name:<28} top 1 {first:7.1%}   top {TOP} {any_rank:7.1%}   seconds a query: median "
-        f"{statistics.median(seconds):.3f}, slowest {slowest:.3f}, CPU {cpu:.3f}",
+        f"{name:<22} top 1 {first:6.1%}, tied with the first {ties / len(ranks):4.1%}; top {TOP} {any_rank:6.1%}; "
+        f"seconds a query: median {statistics.median(seconds):.3f}, slowest {slowest:.3f}, CPU {cpu:.3f}",
         flush=True,
     )
+
+
+def score(hit: dict[str, Any]) -> tuple[Any, ...]:
+    """What a hit is ranked by."""
+    return hit.get("words"), hit.get("covered"), hit.get("cosine")
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from curation.progress import printable
+
 #: Characters of a value, files of a kind and rows of a table that are printed.
 WIDEST, FILES, ROWS = 60, 5, 30
 
@@ -56,7 +58,9 @@ def _print_rows(
 
 
 def _plain(value: Any) -> str:
-    text = value if isinstance(value, str) else "-" if value is None else json.dumps(value, ensure_ascii=False)
+    text = (
+        printable(value) if isinstance(value, str) else "-" if value is None else json.dumps(value, ensure_ascii=False)
+    )
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
 
 
@@ -69,7 +73,7 @@ def _number(value: Any) -> str:
 def _print_sources(found: dict[str, Any], console: Console) -> None:
     for kind, files in found.items():
         if files["count"]:
-            first = "\n  ".join(files["first"][:FILES])
+            first = "\n  ".join(map(printable, files["first"][:FILES]))
             more = "\n  ..." if files["count"] > FILES else ""
             console.print(Text(f"Input files {kind}: {files['count']:,}\n  {first}{more}"))
 

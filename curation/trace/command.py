@@ -67,7 +67,7 @@ def _query(options: argparse.Namespace) -> str:
     if "-" in (options.file, options.text):
         return sys.stdin.read()
     if options.file is None:
-        return str(options.text)
+        return str(options.text).encode(errors="replace").decode()  # bytes of the shell that are no UTF-8
     try:
         return Path(options.file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from curation.progress import printable
 from curation.trace.passages import GRAM
 
 #: Characters of a passage that are shown, from its beginning and its end; shards and copies named of a document.
@@ -39,7 +40,7 @@ def _print_exact(found: dict[str, Any], console: Console) -> None:
     proven = found["proven"]
     order = "these are the longest there are" if proven == len(hits) else f"the first {proven} are known to be so"
     told = (
-        f"Of {found['documents']:,} documents that share some {GRAM} words in a row, {order}. covered: words "
+        f"Documents that share some {GRAM} words in a row: {found['documents']:,}; {order}. covered: words "
         f"that stand in such a run. No shared passage of {found['least_words']} words is missed; case and punctuation "
         "don't count."
     )
@@ -81,10 +82,10 @@ def _where(hit: dict[str, Any]) -> Text:
         lines.append(f"{copies['count']} dropped as a copy of it: {first}{', ...' * (copies['count'] > NAMED)}")
     if hit.get("near_duplicates"):
         lines.append(f"{hit['near_duplicates']} near duplicates of it are in the corpus")
-    return Text("\n".join(lines))
+    return Text("\n".join(map(printable, lines)))
 
 
 def _cut(passage: str) -> Text:
     """The passage on one line; of a long one the beginning and the end."""
-    line = " ".join(passage.split())
+    line = printable(passage)
     return Text(line if len(line) <= 2 * SHOWN else f"{line[:SHOWN]} [...] {line[-SHOWN:]}")

@@ -67,9 +67,10 @@ def find_exact(store: Store, job: Job, index: Marker, text: str, top: int) -> di
             hits.append({"doc_id": doc_id, **measure(query, composed(read))})
         hits.sort(key=lambda hit: (-hit["words"], -hit["covered"], hit["doc_id"]))
         left = candidates.bound[start + len(chosen) :]
-        best = int(left[0]) if len(left) else 0
-        proven = sum(hit["words"] >= best for hit in hits[:top]) if candidates.whole else 0
-        if proven == top or best == 0:
+        # A document that is no candidate may share a passage that is shorter than the guaranteed one.
+        other = max(int(left.max(initial=0)), GUARANTEED - 1)
+        proven = sum(hit["words"] >= other for hit in hits[:top]) if candidates.whole else 0
+        if proven == top:
             break
     hits = [hit for hit in hits[:top] if hit["words"] >= GRAM]
     return answer | {"documents": candidates.total, "proven": min(proven, len(hits)), "hits": hits}

@@ -20,9 +20,11 @@ from rich.console import Console
 
 from curation import __version__
 from curation.config import Job
+from curation.diff.command import add_diff_arguments, diff_command
 from curation.errors import CurationError, JobError
 from curation.estimate.options import add_options
 from curation.termination import terminate
+from curation.trace.command import add_trace_arguments, trace_command
 
 INTERRUPTED = 130
 
@@ -84,6 +86,10 @@ def build_parser() -> argparse.ArgumentParser:
     text = "hash only this share of the files, and read only this share of the vectors and shards, e.g. 0.01"
     verify.add_argument("--sample", type=_share, default=1.0, metavar="SHARE", help=text)
     verify.add_argument("--without-inputs", action="store_true", help="don't ask whether the input files changed")
+    trace = _command(commands, "trace", trace_command, "documents that a text may come from, and where they were drawn")
+    add_trace_arguments(trace)
+    diff = _command(commands, "diff", diff_command, "two runs side by side: what changed and what it did")
+    add_diff_arguments(diff)
     demo = _command(commands, "demo", demo_command, "build a corpus of real text from this installation and run it")
     demo.add_argument("run_dir", metavar="RUN_DIR", nargs="?", default="runs/demo")
     demo.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key of the demo's job file")

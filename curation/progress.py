@@ -49,6 +49,11 @@ def clock(seconds: float) -> str:
     return f"{whole // 60}m{whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
+def printable(text: str) -> str:
+    """A text of a corpus on one line, without the control characters that could steer a terminal."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
 class Reporter:
     """Takes the events of a run and shows them. One at a time; stages follow one another.
 

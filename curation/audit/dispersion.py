@@ -31,7 +31,7 @@ def dispersions(counts: scipy.sparse.csr_array, sizes: NDArray[np.int64]) -> NDA
         sizes: int64[parts], documents of each part.
     """
     rows = scipy.sparse.coo_array(counts)
-    documents = np.bincount(rows.coords[0], rows.data, minlength=counts.shape[0])
+    documents = np.asarray(counts.sum(axis=1), np.float64).ravel()
     share = sizes / max(1, sizes.sum())
     common = np.minimum(rows.data / documents[rows.coords[0]], share[rows.coords[1]])
     found = 1.0 - np.bincount(rows.coords[0], common, minlength=counts.shape[0])

@@ -1,7 +1,7 @@
 """Shingles: every run of five words of a text, as numbers; many texts at once, without a Python step per word.
 
-The texts of a block lie end to end in one buffer of bytes. Comparisons of the whole buffer say where words begin, a
-weighted sum of its bytes is the hash of each word, and five neighbouring hashes make a shingle.
+The texts of a block lie end to end in one buffer of bytes. Comparisons of the whole buffer say where words begin and
+end, each is hashed eight bytes at a time, and five neighbouring hashes make a shingle.
 
 What counts as what:
 
@@ -30,13 +30,13 @@ from curation.counter_rng import keys
 #: Words of a shingle, as in datatrove and the work it follows.
 SIZE = 5
 #: Bytes of a block: enough to make NumPy's fixed costs small, few enough for the arrays to stay in the cache.
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 17
 #: Bytes of a text that are read.
 LONGEST = 1 << 22
 
-#: A weight for each place in a word; it starts over in longer words.
-_PLACES = 64
-_PLACE_WEIGHTS = keys(0, "audit.shingles.places", np.arange(_PLACES)) | np.uint64(1)
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+#: Keeps the first 0 to 8 bytes of a little-endian number.
+_FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)
 _WORD_WEIGHTS = keys(0, "audit.shingles.words", np.arange(SIZE)) | np.uint64(1)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -100,19 +100,28 @@ def _shingles(data: NDArray[np.uint8], bounds: NDArray[np.int64]) -> tuple[NDArr
 def _words(data: NDArray[np.uint8], bounds: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """A hash of each word, and int64[n + 1], the first word of each text; the last one is their number."""
     inside = _inside_words(data)
-    starts_word = inside.copy()
-    starts_word[1:] &= ~inside[:-1]
-    starts_word |= inside & _IS_OWN_WORD[data]
+    begins = inside & _IS_OWN_WORD[data]
+    begins[1:] |= inside[1:] & ~inside[:-1]
     texts = bounds[:-1][bounds[:-1] < len(data)]
-    starts_word[texts] = inside[texts]
-    starts = np.flatnonzero(starts_word)
-    if not len(starts):
-        return np.zeros(0, np.uint64), np.zeros(len(bounds), np.int64)
-    places = np.arange(len(data), dtype=np.int32)
-    places -= np.maximum.accumulate(np.where(starts_word, places, 0))
-    weighted = _PLACE_WEIGHTS[places & (_PLACES - 1)]
-    weighted *= np.where(inside, data, 0)
-    return _mixed(np.add.reduceat(weighted, starts)), np.searchsorted(starts, bounds)
+    begins[texts] = inside[texts]
+    ends = inside.copy()
+    ends[:-1] &= ~inside[1:] | begins[1:]
+    starts = np.flatnonzero(begins)
+    return _hashes(data, starts, np.flatnonzero(ends) + 1 - starts), np.searchsorted(starts, bounds)
+
+
+def _hashes(data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A hash of each word and its length, eight bytes at a time."""
+    buffer = np.concatenate([data, np.zeros(8, np.uint8)])
+    eights: NDArray[np.uint64] = np.ndarray((len(data) + 1,), np.dtype("<u8"), buffer.data, 0, (1,))
+    hashes = _mixed((eights[starts] & _FIRST_BYTES[np.minimum(lengths, 8)]) + lengths.astype(np.uint64) * _FACTOR)
+    longer, done = np.flatnonzero(lengths > 8), 8
+    while len(longer):
+        part = eights[starts[longer] + done] & _FIRST_BYTES[np.minimum(lengths[longer] - done, 8)]
+        hashes[longer] = _mixed(hashes[longer] * _FACTOR + part)
+        done += 8
+        longer = longer[lengths[longer] > done]
+    return hashes
 
 
 def _inside_words(data: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from curation.config.section import Section
 
 
 class Audit(Section):
-    """What is measured for the report; it changes no shard. `curation audit` measures all of it, whatever stands here."""
+    """What is measured for the report; no shard hangs on it. `curation audit` measures all, whatever stands here."""
 
     languages: bool = True
     """The language of each document of the sample whose beginnings are kept."""

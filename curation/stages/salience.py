@@ -1,0 +1,72 @@
+"""Salience: words and names in far more documents than general text would have them in, all over the corpus.
+
+Reads `excerpts`, `languages`, `assignments` and the domains of the splits. Writes one row a token, those that are
+spread evenly first. One task does it: what makes a word stand out is told from the whole sample. Does nothing unless
+`audit.salience` is true.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation.audit.representation import sample_weights
+from curation.audit.salience import MIN_SHARE, salient_tokens
+from curation.config import Job
+from curation.stages.context import Result, Run, Stage
+from curation.stages.languages import LANGUAGES
+from curation.stages.splits import load_files, load_splits, part_name
+from curation.stages.workers import map_items
+from curation.storage.store import Part, Store
+
+SALIENCE = "salience/tokens.parquet"
+
+
+def settings(job: Job) -> dict[str, Any] | None:
+    """What the table depends on besides the tables before it; None where it is not asked for."""
+    return {"domains": job.domains, "share": MIN_SHARE} if job.audit.salience else None
+
+
+def work(run: Run) -> Result:
+    """The stage."""
+    if settings(run.job) is None:
+        return Result([])
+    marker, domains = run.store.marker("languages"), run.job.domains
+    counted = (marker.stats if marker else {})["domains"]
+    columns = [[counted[name][key] for name in domains] for key in ("documents", "sampled")]
+    weights, _ = sample_weights(*(np.array(column, np.int64) for column in columns))
+    with run.reporter.stage("salience", 0):
+        [(_, (part, stats))] = map_items([domains], write_tokens, run.store, weights)
+    return Result([part], stats)
+
+
+STAGE = Stage("salience", ("salience",), ("documents", "duplicates", "assignments", "languages"), settings, work)
+
+
+def write_tokens(domains: list[str], store: Store, weights: NDArray[np.float64]) -> tuple[Part, dict[str, Any]]:
+    """Commits the table; `weights` is what a sampled document of each domain stands for."""
+    languages = store.read_table(LANGUAGES)
+    known = languages["doc_id"].to_numpy()
+    splits, files, there = load_splits(store), load_files(store), set(store.list("excerpts"))
+    texts, clusters, domain = [], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for split in splits:
+        name = part_name("excerpts", split.split_id)
+        if name not in there:
+            continue
+        excerpts = store.read_table(name)
+        assigned = store.read_table(part_name("assignments", split.split_id), ["doc_id", "cluster"])
+        doc_id = excerpts["doc_id"].to_numpy()
+        mine = np.isin(doc_id, known, assume_unique=True)
+        texts += excerpts["text"].filter(pa.array(mine)).chunks
+        place = np.searchsorted(assigned["doc_id"].to_numpy(), doc_id[mine])
+        clusters.append(assigned["cluster"].to_numpy()[place])
+        domain.append(np.full(int(mine.sum()), domains.index(files[split.file_id].domain), np.int32))
+    of = np.concatenate(domain)
+    column = pa.chunked_array(texts, pa.large_string())
+    language = languages["language"].to_pylist()
+    table, looked_at = salient_tokens(column, language, np.concatenate(clusters), of, weights[of])
+    part = store.write_table(SALIENCE, table)
+    return part, {"documents": looked_at, "tokens": table.num_rows}

@@ -81,7 +81,7 @@ def salient_tokens(
         return tables.SALIENCE.empty_table(), 0
     codes = sample.candidates()
     found = sample.figures([sample.wording.words[code] for code in codes], sample.incidence(codes))
-    listed = found["log_odds"] >= np.log(LISTED_RATIO)
+    listed = (found["log_odds"] >= np.log(LISTED_RATIO)) & (found["share"] >= MIN_SHARE)
     names, incidence = sample.joined(codes[listed])
     found = sample.figures(names, incidence)
     first = stands_out(found["log_odds"], found["dispersion"])

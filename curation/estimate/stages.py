@@ -138,7 +138,7 @@ def _tokenizer(work: Work, rates: Rates) -> StageTime:
 
 
 def _near_duplicates(work: Work, rates: Rates, over_splits: float, splits: float, commits: float) -> StageTime:
-    """Signatures over splits; then a task a band and bucket, which reads a number of all documents and sorts its own."""
+    """Signatures over splits; then a task a band and bucket, which reads a hash of each document and sorts its own."""
     if not work.near_duplicates:
         return StageTime("near_duplicates", TURN / 4, note="not asked for")
     pairing = BANDS * work.documents / rates.hashed_documents * (1 + buckets_of(work.documents)) / 2

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from curation.progress import short
 from curation.report.summary import LISTED
-from curation.report.text import new_table
+from curation.report.table import new_table
 
 
 def print_audit(found: dict[str, Any], console: Console) -> None:

@@ -59,10 +59,9 @@ def work(run: Run) -> Result:
     signed = map_splits(run, "near_duplicates", in_tasks(run, sign, dropped))
     splits = load_splits(run.store)
     names, buckets = [part_name("near_duplicates", split.split_id) for split in splits], bucket_count(splits)
-    pieces = [(band, bucket) for bucket in range(buckets) for band in range(BANDS)]
     tasks = run.job.resources.tasks
     with run.reporter.at("near_duplicates"):
-        linked = [part for _, part in map_items(pieces, link, run.store, names, buckets, tasks=tasks)]
+        linked = [part for _, part in map_items(pieces_of(buckets), link, run.store, names, buckets, tasks=tasks)]
         linked.sort(key=lambda part: part.name)
         [(_, (part, stats))] = map_items([[part.name for part in linked]], join, run.store)
     return Result([*signed.parts, *linked, part], signed.stats | stats)
@@ -108,6 +107,11 @@ def signature_table(doc_id: NDArray[np.int64], text: pa.ChunkedArray) -> pa.Tabl
     size = tables.SIGNATURES.field("signature").type
     column = pa.Array.from_buffers(size, len(ids), [None, pa.py_buffer(b"".join(kept))])
     return pa.table([ids, *(np.ascontiguousarray(bands[:, band]) for band in range(BANDS)), column], tables.SIGNATURES)
+
+
+def pieces_of(buckets: int) -> list[tuple[int, int]]:
+    """The band and bucket of each task."""
+    return [(band, bucket) for bucket in range(buckets) for band in range(BANDS)]
 
 
 def link(piece: tuple[int, int], store: Store, names: list[str], buckets: int) -> Part:

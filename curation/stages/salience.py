@@ -34,16 +34,22 @@ def work(run: Run) -> Result:
     """The stage."""
     if settings(run.job) is None:
         return Result([])
-    marker, domains = run.store.marker("languages"), run.job.domains
-    counted = (marker.stats if marker else {})["domains"]
-    columns = [[counted[name][key] for name in domains] for key in ("documents", "sampled")]
-    weights, _ = sample_weights(*(np.array(column, np.int64) for column in columns))
+    weights = weights_of_domains(run.store, run.job)
     with run.reporter.stage("salience", 0):
-        [(_, (part, stats))] = map_items([domains], write_tokens, run.store, weights)
+        [(_, (part, stats))] = map_items([run.job.domains], write_tokens, run.store, weights)
     return Result([part], stats)
 
 
 STAGE = Stage("salience", ("salience",), ("documents", "duplicates", "assignments", "languages"), settings, work)
+
+
+def weights_of_domains(store: Store, job: Job) -> NDArray[np.float64]:
+    """The share of the corpus that a sampled document of each domain stands for."""
+    marker = store.marker("languages")
+    assert marker is not None, "languages comes before"
+    columns = ([marker.stats["domains"][name][key] for name in job.domains] for key in ("documents", "sampled"))
+    documents, sampled = (np.array(column, np.int64) for column in columns)
+    return sample_weights(documents, sampled)[0]
 
 
 def write_tokens(domains: list[str], store: Store, weights: NDArray[np.float64]) -> tuple[Part, dict[str, Any]]:

@@ -93,7 +93,8 @@ SIGNATURES = pa.schema(
 NEAR_LINKS = pa.schema([("doc_id", pa.int64()), ("similar_to", pa.int64())])
 
 #: One token that stands in more documents of the sample than it would in general text. Shares are of documents,
-#: weighted so that they speak for the corpus; `dispersion` is 0 where it is spread evenly over clusters and domains.
+#: weighted so that they speak for the corpus; `foretold` is 0 where the rest of a text says nothing of whether it has the
+#: token, `dispersion` where it is spread evenly over clusters and domains.
 SALIENCE = pa.schema(
     [
         ("token", pa.string()),
@@ -102,6 +103,7 @@ SALIENCE = pa.schema(
         ("expected_share", pa.float64()),
         ("log_odds", pa.float64()),
         ("z", pa.float64()),
+        ("foretold", pa.float64()),
         ("dispersion", pa.float64()),
         ("clusters", pa.int32()),
         ("domains", pa.int32()),

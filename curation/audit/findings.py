@@ -11,7 +11,7 @@ check each finding. A kind of finding is looked for only where its figures are t
     junk_cluster        clusters that look like no subject, as the table `clusters` says it
     duplicates          exact copies among the documents; near_duplicates: documents that repeat others nearly,
                         or one text in many; both above REPEATED
-    salient_token       a token that stands out by its share and is spread evenly, see `salience`
+    salient_token       a token in far more documents than in general text, whatever they are about, see `salience`
 
 `value` lies in [`low`, `high`] where it is from a sample. Kinds that warn of too much (the last three) are flagged
 above the threshold, the others below it.
@@ -36,7 +36,7 @@ from curation.audit.representation import (
     verdict,
     wilson,
 )
-from curation.audit.salience import MIN_SHARE, stands_out
+from curation.audit.salience import SALIENT_SHARE, stands_out
 
 #: Share of the documents that repeat others, and of those of one text's group, above which it is told.
 REPEATED, ONE_TEXT = 0.05, 0.01
@@ -210,13 +210,14 @@ def _above(value: float, threshold: float) -> Verdict:
 def _tokens(figures: Figures) -> Iterator[Finding]:
     """Tokens that stand out."""
     rows, sampled = figures.get("salience", []), figures.get("salience_documents", 0)
-    out = stands_out(*(np.array([row[name] for row in rows], np.float64) for name in ("log_odds", "dispersion")))
+    names = ("documents", "log_odds", "foretold", "dispersion")
+    out = stands_out({name: np.array([row[name] for row in rows], np.float64) for name in names})
     for row, evenly in zip(rows, out.tolist(), strict=True):
         share, expected = row["share"], row["expected_share"]
         low, high = wilson(share, sampled)
         said: Verdict = "clear"
         if evenly:
-            said = "flag" if low >= MIN_SHARE else "undecided" if high >= MIN_SHARE else "clear"
-        words = f"“{row['token']}” is in {share:.1%} of the documents, all over the corpus; general text would"
-        words += f" have it in {expected:.2%}."
-        yield _finding("salient_token", ("token", row["token"]), share, MIN_SHARE, said, words, low, high)
+            said = "flag" if low >= SALIENT_SHARE else "undecided" if high >= SALIENT_SHARE else "clear"
+        words = f"“{row['token']}” is in {share:.1%} of the documents, whatever they are about; general text"
+        words += f" would have it in {expected:.2%}."
+        yield _finding("salient_token", ("token", row["token"]), share, SALIENT_SHARE, said, words, low, high)

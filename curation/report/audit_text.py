@@ -98,10 +98,12 @@ def _languages(rows: list[dict[str, Any]]) -> Table:
 
 
 def _tokens(rows: list[dict[str, Any]]) -> Table:
-    title = "Words in more documents than in general text, the evenly spread first"
-    table = new_table(title, "token", "documents", "share", "general text", "dispersion", "clusters", "domains")
+    title = "Words in more documents than in general text, those first that nothing foretells"
+    table = new_table(title, "token", "documents", "share", "general text", "foretold", "clusters", "domains")
     for row in rows[:LISTED]:
-        shares = (f"{row['share']:.2%}", f"{row['expected_share']:.2%}", f"{row['dispersion']:.2f}")
+        shares = (f"{row['share']:.2%}", f"{row['expected_share']:.2%}", f"{row['foretold']:.2f}")
         table.add_row(Text(row["token"]), f"{row['documents']:,}", *shares, str(row["clusters"]), str(row["domains"]))
-    table.caption = "dispersion: 0 where a word is spread evenly over clusters and domains, 1 where it is in one"
+    table.caption = (
+        "foretold: 0 where the rest of a text says nothing of whether the word is in it, 1 where it tells all"
+    )
     return table

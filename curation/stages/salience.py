@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.audit.representation import sample_weights
-from curation.audit.salience import MIN_SHARE, salient_tokens
+from curation.audit.foretelling import FOLDS, TEXTS
+from curation.audit.salience import LISTED, LISTED_RATIO, MIN_SHARE, SALIENT_RATIO, salient_tokens
 from curation.config import Job
 from curation.stages.context import Result, Run, Stage
 from curation.stages.languages import LANGUAGES
@@ -27,7 +28,8 @@ SALIENCE = "salience/tokens.parquet"
 
 def settings(job: Job) -> dict[str, Any] | None:
     """What the table depends on besides the tables before it; None where it is not asked for."""
-    return {"domains": job.domains, "share": MIN_SHARE} if job.audit.salience else None
+    limits = [MIN_SHARE, LISTED_RATIO, LISTED, SALIENT_RATIO, FOLDS, TEXTS]
+    return {"domains": job.domains, "limits": limits} if job.audit.salience else None
 
 
 def work(run: Run) -> Result:

@@ -93,8 +93,8 @@ SIGNATURES = pa.schema(
 NEAR_LINKS = pa.schema([("doc_id", pa.int64()), ("similar_to", pa.int64())])
 
 #: One token that stands in more documents of the sample than it would in general text. Shares are of documents,
-#: weighted so that they speak for the corpus; `foretold` is 0 where the rest of a text says nothing of whether it has the
-#: token, `dispersion` where it is spread evenly over clusters and domains.
+#: weighted so that they speak for the corpus; `foretold` is 0 where the rest of a text says nothing of whether it has
+#: the token, `dispersion` where it is spread evenly over clusters and domains.
 SALIENCE = pa.schema(
     [
         ("token", pa.string()),

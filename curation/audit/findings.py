@@ -38,8 +38,9 @@ from curation.audit.representation import (
 )
 from curation.audit.salience import SALIENT_SHARE, stands_out
 
-#: Share of the documents that repeat others, and of those of one text's group, above which it is told.
-REPEATED, ONE_TEXT = 0.05, 0.01
+#: Share of the documents that repeat others, and of those of one text's group, above which it is told; and documents
+#: of such a group, at least.
+REPEATED, ONE_TEXT, MASS = 0.05, 0.01, 20
 #: Documents of a language below which they may as well be mistakes of the model.
 FEW_DOCUMENTS = 5
 #: Findings of one kind that are listed one by one.
@@ -198,7 +199,7 @@ def _repeated(figures: Figures) -> Iterator[Finding]:
     for group in near["largest"]:
         share = group["documents"] / max(1, near["of"])
         words = f"{group['documents']:,} documents, {share:.1%}, say nearly the same as document {group['group']}."
-        said = _above(share, ONE_TEXT)
+        said = _above(share, ONE_TEXT) if group["documents"] >= MASS else "clear"
         subject = ("corpus", f"near-duplicates of document {group['group']}")
         yield _finding("near_duplicates", subject, share, ONE_TEXT, said, words)
 
@@ -210,7 +211,7 @@ def _above(value: float, threshold: float) -> Verdict:
 def _tokens(figures: Figures) -> Iterator[Finding]:
     """Tokens that stand out."""
     rows, sampled = figures.get("salience", []), figures.get("salience_documents", 0)
-    names = ("documents", "log_odds", "foretold", "dispersion")
+    names = ("documents", "share", "expected_share", "foretold", "dispersion")
     out = stands_out({name: np.array([row[name] for row in rows], np.float64) for name in names})
     for row, evenly in zip(rows, out.tolist(), strict=True):
         share, expected = row["share"], row["expected_share"]

@@ -49,6 +49,18 @@ def foretold(words: scipy.sparse.csr_array, tokens: scipy.sparse.csr_array) -> N
     return np.clip(found, 0.0, 1.0)
 
 
+def standard_error(documents: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of D where nothing foretells a token: float64[n]. With m documents that have it and n that have not,
+    sqrt((m + n) / (3 m n)), the error of Mann and Whitney's statistic (1947, Annals of Mathematical Statistics 18).
+
+    Args:
+        documents: float64[n], of the sample that have the token.
+        share: float64[n], about their share.
+    """
+    mine = np.minimum(documents, np.maximum(1.0, TEXTS * share))
+    return np.asarray(np.sqrt(1 / (3 * np.maximum(1.0, mine) * np.maximum(1e-9, 1 - share))), np.float64)
+
+
 def _weights(have: scipy.sparse.csr_array, wanted: scipy.sparse.csr_array) -> NDArray[np.float64]:
     """The log-odds that each word speaks for each token: float64[tokens, words]."""
     both = np.asarray((wanted @ have.T).todense(), np.float64)

@@ -34,17 +34,18 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.audit.dispersion import dispersions
-from curation.audit.foretelling import foretold
+from curation.audit.foretelling import foretold, standard_error
 from curation.audit.wording import Wording, frequencies, has_list, wording
 
 #: Share of the documents, and number of them, that a word must be in to be looked at.
 MIN_SHARE, MIN_DOCUMENTS = 0.01, 10
-#: A token stands out from this share and number of documents on, if its odds are so many times those in general text
-#: and it is foretold and dispersed no more than this. In parts of the demo's corpus, of 700 to 5,000 texts and code for
-#: the most part, words of code are foretold at 0.21 to 0.7, and a name that was put into 2 to 30 % of texts at 0 to 0.12.
-SALIENT_SHARE, SALIENT_DOCUMENTS, SALIENT_RATIO, FORETOLD, EVEN = 0.02, 40, 10.0, 0.15, 0.3
-#: Odds of a word's share over those in general text, at least, for it to be listed; and words listed.
-LISTED_RATIO, LISTED = 3.0, 200
+#: A token stands out from this share and number of documents on, if its share is so many times that in general text
+#: and it is foretold (up to a standard error) and dispersed no more than this. In parts of the demo's corpus, of 700 to
+#: 5,000 texts and code for the most part, words of code are foretold at 0.15 to 0.7, and a name put into 2 to 30 % of
+#: the texts at 0 to 0.08.
+SALIENT_SHARE, SALIENT_DOCUMENTS, SALIENT_RATIO, FORETOLD, EVEN = 0.02, 40, 5.0, 0.09, 0.3
+#: A word's share over that in general text, at least, for it to be listed; and words listed.
+LISTED_RATIO, LISTED = 2.0, 200
 #: Documents of general text that the lists stand for, and those of the prior.
 REFERENCE, PRIOR = 1e7, 100.0
 #: Share of the documents with either of two words in which they must be neighbours to be one name, and words of a name.
@@ -85,7 +86,7 @@ def salient_tokens(
         return tables.SALIENCE.empty_table(), 0
     codes = sample.candidates()
     found = sample.figures([sample.wording.words[code] for code in codes], sample.incidence(codes))
-    listed = (found["log_odds"] >= np.log(LISTED_RATIO)) & (found["share"] >= MIN_SHARE)
+    listed = (found["share"] >= LISTED_RATIO * found["expected_share"]) & (found["share"] >= MIN_SHARE)
     names, incidence = sample.joined(codes[listed])
     found = sample.figures(names, incidence)
     found["foretold"] = foretold(sample.incidence(codes), incidence)
@@ -100,8 +101,9 @@ def stands_out(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
 
     SALIENT_SHARE is left to who has an interval of the share.
     """
-    rare = columns["log_odds"] >= np.log(SALIENT_RATIO)
-    everywhere = (columns["foretold"] <= FORETOLD) & (columns["dispersion"] <= EVEN)
+    rare = columns["share"] >= SALIENT_RATIO * columns["expected_share"]
+    error = standard_error(columns["documents"], columns["share"])
+    everywhere = (columns["foretold"] <= FORETOLD + error) & (columns["dispersion"] <= EVEN)
     return np.asarray(rare & everywhere & (columns["documents"] >= SALIENT_DOCUMENTS), np.bool_)
 
 

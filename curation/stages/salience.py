@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curation.audit.representation import sample_weights
 from curation.audit.foretelling import FOLDS, TEXTS
+from curation.audit.representation import sample_weights
 from curation.audit.salience import LISTED, LISTED_RATIO, MIN_SHARE, SALIENT_RATIO, salient_tokens
 from curation.config import Job
 from curation.stages.context import Result, Run, Stage

@@ -79,10 +79,10 @@ def with_name(text: str, rng: np.random.Generator) -> str:
 
 
 def nearly(text: str, rng: np.random.Generator) -> str:
-    """A text with two of its words changed."""
+    """A text with two of its words changed, to letters by chance."""
     words = text.split(" ")
     for place in rng.choice(len(words), 2, replace=False).tolist():
-        words[place] = f"changed{rng.integers(10**6)}"
+        words[place] = "".join(rng.choice(list("bcdfghjklmnpqrstvwxz"), 8))
     return " ".join(words)
 
 
@@ -94,6 +94,7 @@ def planted(
     copies: float = 0.0,
     german: float = 0.0,
     many: int = EVEN,
+    even: int = EVEN,
     more: str = "",
 ) -> tuple[str, dict[str, int]]:
     """Writes a corpus and a job file for it.
@@ -105,21 +106,20 @@ def planted(
         copies: share of exact copies and of near-copies, each.
         german: share of the documents in German.
         many: documents of the first domain.
+        even: documents of each other one.
         more: further lines of the job file.
 
     Returns:
         The job file, and how many documents, copies, near-copies and German texts there are.
     """
     rng = np.random.default_rng(seed)
-    own = {each: texts(each, many if each == NAMES[0] else EVEN, rng) for each in NAMES}
+    own = {each: texts(each, many if each == NAMES[0] else even, rng) for each in NAMES}
+    for each, found in own.items():
+        own[each] = [with_name(text, rng) if rng.random() < name else text for text in found]
     every = [(each, text) for each, found in own.items() for text in found]
     near = [every[index] for index in rng.permutation(len(every)).tolist() if len(every[index][1].split(" ")) > 120]
     near = near[: round(copies * len(every))]
     again = [every[index] for index in rng.choice(len(every), round(copies * len(every)), replace=False).tolist()]
-    # texts of one domain that a copy was made of stay as they are: the name would tell the two apart
-    kept = {text for _, text in [*near, *again]}
-    for each, found in own.items():
-        own[each] = [with_name(text, rng) if rng.random() < name and text not in kept else text for text in found]
     passages = [" ".join(each.split()) for each in GERMAN.strip().split("\n\n")]
     count = round(german * (len(every) + len(near)))
     assert count <= len(passages)

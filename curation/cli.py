@@ -79,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_options(plan)
     text = "instead, what each combination of these values would give; needs a run that has its clusters"
     plan.add_argument("--sweep", action="append", metavar="KEY=A,B,C", help=text)
+    text = "what is in the corpus and how unbalanced it is, before anything is drawn; `run` goes on from there"
+    _job_arguments(_command(commands, "audit", audit_command, text))
     show = _command(commands, "show", show_command, "what went in and what came out; of a run at work, how far it is")
     show.add_argument("run_dir", metavar="RUN_DIR")
     verify = _command(commands, "verify", verify_command, "read every table and shard back and check what they promise")
@@ -137,6 +139,18 @@ def run_and_show(job: Job) -> int:
 
     run_job(job, Reporter())
     return _show(job.run_dir)
+
+
+def audit_command(options: argparse.Namespace) -> int:
+    """`curation audit`."""
+    from curation.job_file import load_job
+    from curation.pipeline import audit_job
+    from curation.progress import Reporter
+    from curation.report.audit_text import print_audit
+
+    found = audit_job(load_job(options.job, options.set), Reporter())
+    print_audit(found, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
+    return 0
 
 
 def plan_command(options: argparse.Namespace) -> int:

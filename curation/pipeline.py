@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,14 @@ from curation.stages import (
     duplicates,
     embeddings,
     encoder,
+    languages,
+    near_duplicates,
     plan,
     profiles,
     ray_cluster,
     repeats,
     report,
+    salience,
     shards,
     sources,
     tokenizer,
@@ -40,6 +43,7 @@ from curation.stages import (
 from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
+from curation.stages.findings import AUDIT, audit_figures
 from curation.stages.shared_storage import check_nodes
 from curation.stages.spill import SPILL
 from curation.storage.lock import locked
@@ -51,17 +55,23 @@ STAGES = (
     tokenizer.STAGE,
     documents.STAGE,
     duplicates.STAGE,
+    near_duplicates.STAGE,
     encoder.STAGE,
     embeddings.STAGE,
     repeats.STAGE,
     centroids.STAGE,
     assignments.STAGE,
     clusters.STAGE,
+    languages.STAGE,
+    salience.STAGE,
     profiles.STAGE,
     plan.STAGE,
     shards.STAGE,
     report.STAGE,
 )
+
+#: The stages that look at the corpus, and leave the rest.
+AUDIT_STAGES = STAGES[: STAGES.index(salience.STAGE) + 1]
 
 #: Folder of the logs of events in a run directory that is not local.
 EVENTS = "events"
@@ -73,6 +83,34 @@ def run_job(job: Job, reporter: Reporter) -> None:
     Raises:
         CurationError: what a person must mend; what was committed stays.
     """
+    with _at_work(job, reporter) as run:
+        made = _run_stages(run, STAGES)
+        run.store.remove_folder(SPILL)
+        reporter.event("done", shards=made["shards"].stats)
+
+
+def audit_job(job: Job, reporter: Reporter) -> dict[str, Any]:
+    """Looks at a job's corpus: does the stages before the plan, with all that the audit measures; a run goes on there.
+
+    Returns:
+        What was found, which is also written to `report/audit.json`.
+
+    Raises:
+        CurationError: what a person must mend; what was committed stays.
+    """
+    everything = dict.fromkeys(type(job.audit).model_fields, True)
+    whole = job.model_copy(update={"audit": job.audit.model_copy(update=everything)})
+    with _at_work(whole, reporter) as run:
+        _run_stages(run, AUDIT_STAGES)
+        found = audit_figures(run.store, whole)
+        run.store.write_json(AUDIT, found)
+        reporter.event("done", findings=len(found["findings"]))
+    return found
+
+
+@contextlib.contextmanager
+def _at_work(job: Job, reporter: Reporter) -> Iterator[Run]:
+    """A job on its run directory, locked, all events logged, also how it failed."""
     with locked(Store.open(job.run_dir), lambda text: reporter.event("note", text=text)) as store:
         if store.is_local:
             reporter.keep_log(Path(store.root, "events.jsonl"))
@@ -83,9 +121,7 @@ def run_job(job: Job, reporter: Reporter) -> None:
         reporter.on_stage = partial(measure, reporter.run)
         reporter.event("run", run_dir=store.shown())
         try:
-            run = Run(job, store, reporter)
-            with prepared(run) as prepare:
-                _run_stages(run, prepare)
+            yield Run(job, store, reporter)
         except Exception as error:
             with contextlib.suppress(CurationError):  # of writing the log: the error that ended the run is to be told
                 reporter.event("failed", text=str(error) or type(error).__name__)
@@ -94,27 +130,28 @@ def run_job(job: Job, reporter: Reporter) -> None:
             reporter.close()
 
 
-def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
+def _run_stages(run: Run, stages: Sequence[Stage]) -> dict[str, Made]:
+    """Does what is not done of some stages; what each made."""
     made: dict[str, Made] = {}
     text = dump_job(run.job).encode()
-    for stage in STAGES:
-        if stage.precheck and run.store.marker(stage.name) is None:
-            stage.precheck(run)
-    for stage in STAGES:
-        wanted = stage_fingerprint(stage, run.job, made)
-        marker = run.store.done(stage.name, wanted)
-        if marker is None or (stage.outdated and stage.outdated(run)):
-            _keep_job(run, text)
-            prepare(stage.name)
-            marker = _work(run, stage, wanted)
-        else:
-            if stage.recheck:
-                stage.recheck(run)
-            run.reporter.event("skip", stage=stage.name)
-        made[stage.name] = marker.made
-    _keep_job(run, text)
-    run.store.remove_folder(SPILL)
-    run.reporter.event("done", shards=made["shards"].stats)
+    with prepared(run) as prepare:
+        for stage in stages:
+            if stage.precheck and run.store.marker(stage.name) is None:
+                stage.precheck(run)
+        for stage in stages:
+            wanted = stage_fingerprint(stage, run.job, made)
+            marker = run.store.done(stage.name, wanted)
+            if marker is None or (stage.outdated and stage.outdated(run)):
+                _keep_job(run, text)
+                prepare(stage.name)
+                marker = _work(run, stage, wanted)
+            else:
+                if stage.recheck:
+                    stage.recheck(run)
+                run.reporter.event("skip", stage=stage.name)
+            made[stage.name] = marker.made
+        _keep_job(run, text)
+    return made
 
 
 def current_markers(store: Store) -> dict[str, Marker | None]:

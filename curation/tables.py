@@ -79,6 +79,37 @@ REJECTED = pa.schema(
 #: The beginning of the text of a random sample of the kept documents.
 EXCERPTS = pa.schema([("doc_id", pa.int64()), ("text", pa.large_string())])
 
+#: The language of a document of that sample, and how probable it is; `und` where it is not known.
+LANGUAGES = pa.schema([("doc_id", pa.int64()), ("language", pa.string()), ("confidence", pa.float32())])
+
+#: One document of a group of two or more that say nearly the same; `group` is the lowest doc_id of it.
+NEAR_DUPLICATES = pa.schema([("doc_id", pa.int64()), ("group", pa.int64())])
+
+#: What such groups are made from: of a document the hash of each band of its MinHash, and a byte of each function; and
+#: documents that were found similar.
+SIGNATURES = pa.schema(
+    [("doc_id", pa.int64()), *((f"band_{band:02}", pa.uint64()) for band in range(14)), ("signature", pa.binary(112))]
+)
+NEAR_LINKS = pa.schema([("doc_id", pa.int64()), ("similar_to", pa.int64())])
+
+#: One token that stands in more documents of the sample than it would in general text. Shares are of documents,
+#: weighted so that they speak for the corpus; `foretold` is 0 where the rest of a text says nothing of whether it has
+#: the token, `dispersion` where it is spread evenly over clusters and domains.
+SALIENCE = pa.schema(
+    [
+        ("token", pa.string()),
+        ("documents", pa.int64()),
+        ("share", pa.float64()),
+        ("expected_share", pa.float64()),
+        ("log_odds", pa.float64()),
+        ("z", pa.float64()),
+        ("foretold", pa.float64()),
+        ("dispersion", pa.float64()),
+        ("clusters", pa.int32()),
+        ("domains", pa.int32()),
+    ]
+)
+
 #: One document dropped as a copy.
 DUPLICATES = pa.schema(
     [

@@ -87,7 +87,7 @@ def passes_of(store: Store, name: str, since: float) -> tuple[list[Pass], list[f
         name: of the stage.
         since: when the run went on last: parts from before say nothing of its rate.
     """
-    if name in {"documents", "embeddings", "assignments"}:
+    if name in {"documents", "near_duplicates", "embeddings", "assignments"}:
         rows = {part_name(name, split.split_id): split.rows for split in load_splits(store)}
         found = [("splits", rows, store.times(name))]
     elif name == "shards":

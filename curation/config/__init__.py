@@ -1,5 +1,6 @@
 """The job file's keys: type, unit, default and meaning of each, and what they must be to each other."""
 
+from curation.config.audit import Audit
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost, CpuNode, GpuNode
 from curation.config.embedding import Embedding
@@ -10,6 +11,7 @@ from curation.config.resources import Resources
 from curation.config.tokens import Tokens
 
 __all__ = [
+    "Audit",
     "Blending",
     "Budget",
     "Clustering",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from curation.config.audit import Audit
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost
 from curation.config.embedding import Embedding
@@ -106,6 +107,8 @@ class Job(Section):
     """Parts of the output, one drawn after the other, each with shards in a folder of its own. None: one part."""
     output: Output = Output()
     """What the shards look like."""
+    audit: Audit = Audit()
+    """What else is measured of the corpus, for the report."""
     resources: Resources = Resources()
     """How much of the machine or cluster is used."""
     cost: Cost | None = None

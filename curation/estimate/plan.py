@@ -121,6 +121,9 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
         weighs_texts="auto" in job.strategies,
         tasks=unlimited if resources.tasks == "auto" else resources.tasks,
         tokenizer=job.tokens.tokenizer is not None,
+        near_duplicates=job.audit.near_duplicates,
+        languages=job.audit.languages or job.audit.salience,
+        salience=job.audit.salience,
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
 

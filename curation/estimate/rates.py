@@ -56,6 +56,9 @@ class Rates:
         assigned_documents: the two nearest centroids of each.
         summarised_documents: sums of each cluster.
         worded_texts: excerpts searched for the terms of clusters, which is one process.
+        signed_bytes: of text of which signatures of near-duplicates are made.
+        spoken_texts: excerpts of which the language is told.
+        read_words: excerpts searched for words that stand out, which is one process.
         profiled_texts: excerpts of which all features are measured.
         planned_documents: by the planner, which is one process.
         spilled_bytes: of text drawn: cut out of what was read, and spilled.
@@ -80,6 +83,9 @@ class Rates:
     assigned_documents: float
     summarised_documents: float
     worded_texts: float
+    signed_bytes: float
+    spoken_texts: float
+    read_words: float
     profiled_texts: float
     planned_documents: float
     spilled_bytes: float

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from curation.audit.near_duplicates import BANDS, PERMUTATIONS
 from curation.clustering.stability import ITERATIONS as STABILITY_ITERATIONS
 from curation.clustering.stability import ROWS as STABILITY_ROWS
 from curation.clustering.stability import ROWS_A_CLUSTER
@@ -44,6 +45,8 @@ ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
 SOLVE = 4.0
 #: Seconds until a GPU can compute, the measurement of its batches included.
 GPU_START = 8.0
+#: Bytes of a document's signature: hashes of its bands, a byte of each function, and its number.
+SIGNATURE_BYTES = 8 * BANDS + PERMUTATIONS + 8
 #: zstd size of text, as a share of its bytes.
 ZSTD_SHARE = 0.4
 
@@ -76,6 +79,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             note="tokens, hashes",
         ),
         StageTime("duplicates", TURN, work=hashing, slots=buckets, note="exact copies"),
+        _near_duplicates(work, rates, over_splits, splits, commits),
         _encoder(work, rates),
         _embeddings(work, rates, cluster, splits),
         StageTime("repeats", task, work=hashing, slots=buckets, spared=task - TURN, note="equal vectors"),
@@ -98,6 +102,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             over_splits,
             note="sums; terms are one task",
         ),
+        *_languages_and_salience(work, rates, over_splits),
         _profiles(work, rates, over_splits),
         StageTime(
             "plan",
@@ -107,7 +112,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             note="one process",
         ),
         _shards(work, rates, cpus, splits),
-        StageTime("report", TURN, note="figures"),
+        StageTime("report", TURN * (2 if work.languages else 1), note="figures"),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
 
@@ -130,6 +135,30 @@ def _tokenizer(work: Work, rates: Rates) -> StageTime:
     if not work.tokenizer:
         return StageTime("tokenizer", TURN / 4, note="none is named")
     return StageTime("tokenizer", TURN + rates.starts.code, note="copied")
+
+
+def _near_duplicates(work: Work, rates: Rates, over_splits: float, splits: float, commits: float) -> StageTime:
+    """Signatures over splits; then a task a band and bucket, which reads a hash of each document and sorts its own."""
+    if not work.near_duplicates:
+        return StageTime("near_duplicates", TURN / 4, note="not asked for")
+    pairing = BANDS * work.documents / rates.hashed_documents * (1 + buckets_of(work.documents)) / 2
+    signing = work.text_bytes * (1 / rates.signed_bytes + 1 / rates.read_bytes) + commits
+    fixed, disk = rates.starts.code + TURN, SIGNATURE_BYTES * work.documents
+    note = "signatures of all texts, pairs, groups"
+    return StageTime("near_duplicates", fixed, splits, signing + pairing, over_splits, disk=disk, note=note)
+
+
+def _languages_and_salience(work: Work, rates: Rates, slots: float) -> list[StageTime]:
+    """Languages over splits; what stands out is told by one process."""
+    idle = [StageTime(name, TURN / 4, note="not asked for") for name in ("languages", "salience")]
+    if not work.languages:
+        return idle
+    telling, fixed = work.excerpts / rates.spoken_texts, rates.starts.code / 2
+    languages = StageTime("languages", fixed, work=telling, slots=slots, note="of a sample")
+    if not work.salience:
+        return [languages, idle[1]]
+    reading = work.excerpts / rates.read_words
+    return [languages, StageTime("salience", 2 * rates.starts.code, reading, note="of the same sample, one process")]
 
 
 def _encoder(work: Work, rates: Rates) -> StageTime:

@@ -31,6 +31,7 @@ class Work:
         phases: of the plan.
         weighs_texts: whether domain weights are computed from the texts.
         tokenizer: whether the job names one.
+        near_duplicates, languages, salience: whether the audit measures them.
         excerpts: texts whose beginning is kept.
         tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
     """
@@ -55,6 +56,9 @@ class Work:
     phases: int = 1
     weighs_texts: bool = False
     tokenizer: bool = False
+    near_duplicates: bool = False
+    languages: bool = False
+    salience: bool = False
     tasks: float = math.inf
     actors: float = math.inf
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from curation.progress import clock, short
-from curation.report.text import new_table
+from curation.report.table import new_table
 
 #: Characters of the last event that are shown.
 WIDTH = 160

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from curation.progress import clock, short
+from curation.report.audit_text import measured, print_findings
 from curation.report.summary import LISTED
+from curation.report.table import new_table
 
 
 def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: Console) -> None:
@@ -36,18 +37,12 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
     else:
         console.print(_clusters(f"The {LISTED} largest of {len(clusters)} clusters", clusters[:LISTED]))
         console.print(_clusters(f"The {LISTED} smallest", clusters[-LISTED:]))
+    for table in measured(summary):
+        console.print(table)
+    if summary.get("findings"):
+        print_findings(summary, console)
     took = ", ".join(f"{name} {clock(value)}" for name, value in seconds.items() if value >= 1)
     console.print(Text(f"Time: {clock(sum(seconds.values()))}" + (f" ({took})" if took else "")))
-
-
-def new_table(title: str, *columns: str) -> Table:
-    """An empty table with these columns; the first, `terms` and the one without a name are words, others figures."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(columns):
-        left, last = index == 0 or name in {"terms", " "}, name == "terms"
-        width = None if last else len(name) + (index == 0 and name != "cluster") * 14
-        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis", min_width=width)
-    return table
 
 
 def _totals(summary: dict[str, Any]) -> Table:

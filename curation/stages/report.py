@@ -22,6 +22,7 @@ from curation.stages.cards import CARD, CARDS_VERSION, CROISSANT, write_cards
 from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
+from curation.stages.findings import AUDIT, audited, targets_of, with_findings
 from curation.stages.plan_tables import ALLOCATION, WEIGHTS
 from curation.stages.tokenizer import how_counted
 from curation.storage.store import Store
@@ -62,16 +63,19 @@ STAGE = Stage(
         "tokenizer",
         "documents",
         "duplicates",
+        "near_duplicates",
         "embeddings",
         "repeats",
         "centroids",
         "clusters",
+        "languages",
+        "salience",
         "plan",
         "shards",
     ),
     settings,
     work,
-    guests=(CARD, CROISSANT),
+    guests=(CARD, CROISSANT, AUDIT),
 )
 
 
@@ -86,7 +90,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
     after = tokens_by(allocation, "cluster", numbers, "realised_tokens")
     rows = cluster_rows(clusters, allocation)
     fitted = {key: stats["centroids"][key] for key in FITTED if key in stats["centroids"]}
-    return {
+    summary = {
         "encoder": f"{'given vectors' if job.given_vectors else job.embedding.model}, {describe(load_spec(store))}",
         "sources": stats["sources"],
         "documents": stats["documents"],
@@ -103,7 +107,9 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "clustering": fitted | stats["repeats"] | stats["clusters"],
         "clusters": rows,
         "groups": group_rows(rows, store.read_table(GROUPS)) if job.clustering.groups else [],
+        **audited(store, job, drawn=True),
     }
+    return with_findings(summary, targets_of(job, summary))
 
 
 def counted(store: Store, stage: str) -> dict[str, Any]:

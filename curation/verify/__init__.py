@@ -2,8 +2,8 @@
 
 `files`: every file that a marker names is there with the bytes that were written, and none too many. `splits` and
 `schedule`, `shards`, `totals` and `held_out`: the tables' promises, split by split, shard by shard, and between the
-sums. `remade`: what is a pure function of committed tables is made once more, and must be the same bytes. All of it in
-Ray tasks; the driver keeps sums only.
+sums. `remade`: what is a pure function of committed tables is made once more, and must be the same bytes; `audit`: so
+is what the audit measured. All of it in Ray tasks; the driver keeps sums only.
 
 Tables are looked at only when the files are whole, since a damaged one would only be noise.
 """
@@ -22,6 +22,7 @@ from curation.stages import ray_cluster
 from curation.stages.context import JOB, Fingerprint, Run, Stage
 from curation.stages.sources import recheck
 from curation.storage.store import DONE, Store
+from curation.verify.audit import check_audit
 from curation.verify.files import check_files, read_job
 from curation.verify.remade import check_remade
 from curation.verify.totals import check_tables
@@ -66,6 +67,7 @@ def verify(
     try:
         yield from check_tables(store, job, sample, inputs)
         yield from check_remade(store, job)
+        yield from check_audit(store, job)
     except (CurationError, pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
         yield f"the tables do not fit together: {type(error).__name__}: {error}"
 

@@ -34,6 +34,8 @@ WORK = Work(
 FORMATS = list(WRITTEN)
 READING = Reading(Network(6, 384, 1536), 200, 256, 3000)
 
+EMBEDDINGS = [stage.name for stage in STAGES].index("embeddings")
+
 works = st.builds(
     replace,
     st.just(WORK),
@@ -53,6 +55,9 @@ works = st.builds(
     phases=st.integers(1, 3),
     weighs_texts=st.booleans(),
     tokenizer=st.booleans(),
+    near_duplicates=st.booleans(),
+    languages=st.booleans(),
+    salience=st.booleans(),
 )
 rates = st.builds(
     profile_rates,
@@ -127,9 +132,9 @@ def test_gpu_hours_are_those_of_the_stages_that_hold_gpus():
 
 def test_the_slower_of_gpu_and_tokenizer_sets_the_pace():
     rates = profile_rates("h100", READING, 500, 384)
-    by_gpu = stage_times(WORK, replace(rates, tokenised_documents=1e12), on())[5]
-    by_tokenizer = stage_times(WORK, replace(rates, encoded_documents=1e12), on())[5]
-    both = stage_times(WORK, rates, on())[5]
+    by_gpu = stage_times(WORK, replace(rates, tokenised_documents=1e12), on())[EMBEDDINGS]
+    by_tokenizer = stage_times(WORK, replace(rates, encoded_documents=1e12), on())[EMBEDDINGS]
+    both = stage_times(WORK, rates, on())[EMBEDDINGS]
     assert both.seconds == pytest.approx(max(by_gpu.seconds, by_tokenizer.seconds), rel=1e-3)
     assert "GPUs" in by_gpu.note
     assert "tokenizer" in by_tokenizer.note

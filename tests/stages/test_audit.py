@@ -1,0 +1,124 @@
+"""The audit on corpora in which something was planted: it is found, nothing else is, and a run goes on from there."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from curation.cli import main
+from curation.job_file import load_job
+from curation.pipeline import audit_job
+from curation.progress import Reporter
+from curation.storage.store import Store
+from tests.audit.planted import MANY, planted
+from tests.corpus import ONE_WORKER
+from tests.test_pipeline import faults, run, worked
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+#: What is planted in a small corpus, and what has to be told of it.
+SMALL = {"name": 0.1, "copies": 0.07, "german": 0.004, "many": 900, "even": 60}
+PLANTED = {
+    ("unbalanced", "domains"),
+    ("salient_token", "zendaria quell"),
+    ("duplicates", "exact copies"),
+    ("near_duplicates", "near-duplicates"),
+    ("low_share", "de"),
+}
+
+
+def audit(path, *overrides):
+    return audit_job(load_job(path, [*ONE_WORKER, *overrides]), Reporter(io.StringIO()))
+
+
+def flagged(found):
+    """What is told, but for junk clusters, which the texts bring along."""
+    return {(one["kind"], one["subject"]) for one in found["findings"] if one["kind"] != "junk_cluster"}
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory, ray_session):
+    """An audited corpus with everything planted: (job file, counts, what was found)."""
+    path, counts = planted(tmp_path_factory.mktemp("planted"), **SMALL)
+    return path, counts, audit(path)
+
+
+def test_what_is_planted_is_found_and_nothing_else(audited):
+    path, counts, found = audited
+    assert flagged(found) == PLANTED
+    run_dir = load_job(path, []).run_dir
+    assert json.loads(Store.open(run_dir).read_bytes("report/audit.json")) == found
+    assert found["duplicates"]["dropped"] == counts["copies"]
+    assert counts["near"] <= found["near_duplicates"]["repeating"] < 1.3 * counts["near"]
+    assert found["near_duplicates"]["of"] == counts["documents"] - counts["copies"]
+    name = found["salience"][0]
+    assert name["token"] == "zendaria quell"
+    assert name["share"] == pytest.approx(SMALL["name"], abs=0.03)
+    german = {row["language"]: row["documents"] for row in found["languages"]}["de"]
+    assert counts["german"] <= german <= counts["german"] + 2
+
+
+def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
+    path, _, found = audited
+    whole = ["audit.near_duplicates=true", "audit.salience=true"]
+    assert worked(run(path, *whole)) == ["profiles", "plan", "shards", "report"]
+    run_dir = load_job(path, []).run_dir
+    store = Store.open(run_dir)
+    assert faults(run_dir) == []
+    summary = store.read_json("report/summary.json")
+    assert flagged(summary) >= PLANTED
+    for row, before in zip(summary["languages"], found["languages"], strict=True):
+        assert row | {"share_after": None} == before
+    assert sum(row["share_after"] for row in summary["languages"]) == pytest.approx(1.0)
+    assert share_of_german_draws(run_dir) == pytest.approx(
+        {row["language"]: row["share_after"] for row in summary["languages"]}["de"]
+    )
+    events = run(path, "audit.languages=false")
+    assert worked(events) == ["near_duplicates", "languages", "salience", "report"]
+    summary = store.read_json("report/summary.json")
+    assert not {"languages", "near_duplicates", "salience"} & set(summary)
+    assert store.list("near_duplicates").keys() == {f"near_duplicates/_{name}.json" for name in ("started", "done")}
+
+
+def share_of_german_draws(run_dir):
+    """The share of German documents among the draws, by the shards; all documents are in the sample."""
+    languages = pq.read_table(f"{run_dir}/languages/languages.parquet").to_pydict()
+    german = [doc for doc, code in zip(languages["doc_id"], languages["language"], strict=True) if code == "de"]
+    drawn = pq.read_table(f"{run_dir}/schedule")["doc_id"].to_numpy()
+    return np.isin(drawn, german).mean()
+
+
+def test_the_command_prints_the_findings(audited, capsys):
+    path, _, found = audited
+    assert main(["audit", path, *(part for value in ONE_WORKER for part in ("--set", value))]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for finding in found["findings"]:
+        assert " ".join(finding["words"].split()) in printed
+    for title in ("What is in the corpus", "Domains, by tokens", "Clusters:", "Languages", "near-duplicates"):
+        assert title in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.25])
+def test_what_is_planted_at_other_rates_is_found_and_nothing_else(tmp_path, seed, rate):
+    path, _ = planted(tmp_path, seed, name=rate, copies=0.07, german=0.003, many=MANY)
+    assert flagged(audit(path)) == PLANTED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ({}, set()),
+        ({"name": 0.1}, {("salient_token", "zendaria quell")}),
+        ({"copies": 0.07}, {("duplicates", "exact copies"), ("near_duplicates", "near-duplicates")}),
+    ],
+)
+def test_what_is_not_planted_is_not_found(tmp_path, what, expected):
+    path, _ = planted(tmp_path, 3, **what)
+    assert flagged(audit(path)) == expected

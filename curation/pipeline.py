@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from curation.stages import (
     plan,
     profiles,
     ray_cluster,
+    record,
     repeats,
     report,
     shards,
@@ -40,13 +41,15 @@ from curation.stages import (
 from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
+from curation.stages.journal import Journal
 from curation.stages.shared_storage import check_nodes
 from curation.stages.spill import SPILL
 from curation.storage.lock import locked
 from curation.storage.store import Made, Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
 
-STAGES = (
+#: All stages but the last, which makes the record of them.
+BEFORE_RECORD = (
     sources.STAGE,
     tokenizer.STAGE,
     documents.STAGE,
@@ -62,13 +65,19 @@ STAGES = (
     shards.STAGE,
     report.STAGE,
 )
+STAGES = (*BEFORE_RECORD, record.stage_after(BEFORE_RECORD))
 
 #: Folder of the logs of events in a run directory that is not local.
 EVENTS = "events"
 
 
-def run_job(job: Job, reporter: Reporter) -> None:
+def run_job(job: Job, reporter: Reporter, overrides: Sequence[str] = ()) -> None:
     """Does the job, or what is left of it.
+
+    Args:
+        job: the job.
+        reporter: takes the events.
+        overrides: `KEY=VALUE` of the command line, which are in the job already: for the journal.
 
     Raises:
         CurationError: what a person must mend; what was committed stays.
@@ -81,20 +90,23 @@ def run_job(job: Job, reporter: Reporter) -> None:
             reporter.keep_copy(lambda log: store.write_bytes(name, log))
         reporter.run = store.shown()
         reporter.on_stage = partial(measure, reporter.run)
+        journal = Journal(store, job, overrides)
+        reporter.on_event = journal.hear
         reporter.event("run", run_dir=store.shown())
         try:
             run = Run(job, store, reporter)
             with prepared(run) as prepare:
-                _run_stages(run, prepare)
+                _run_stages(run, prepare, journal)
         except Exception as error:
             with contextlib.suppress(CurationError):  # of writing the log: the error that ended the run is to be told
                 reporter.event("failed", text=str(error) or type(error).__name__)
             raise
         finally:
+            reporter.on_event = None
             reporter.close()
 
 
-def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
+def _run_stages(run: Run, prepare: Callable[[str], None], journal: Journal) -> None:
     made: dict[str, Made] = {}
     text = dump_job(run.job).encode()
     for stage in STAGES:
@@ -106,7 +118,10 @@ def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
         if marker is None or (stage.outdated and stage.outdated(run)):
             _keep_job(run, text)
             prepare(stage.name)
+            journal.begin(stage.name, wanted)
             marker = _work(run, stage, wanted)
+            if stage.name != "record":  # which names the last line, so nothing comes after it
+                journal.done(marker)
         else:
             if stage.recheck:
                 stage.recheck(run)

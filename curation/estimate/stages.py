@@ -44,6 +44,8 @@ ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
 SOLVE = 4.0
 #: Seconds until a GPU can compute, the measurement of its batches included.
 GPU_START = 8.0
+#: What the record takes where there is nearly nothing to sum up, in TURNs.
+RECORD_TURNS = 5
 #: zstd and lz4 sizes of text, as a share of its bytes.
 ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
 
@@ -108,6 +110,14 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         ),
         _shards(work, rates, over_splits, splits),
         StageTime("report", TURN, note="figures"),
+        StageTime(
+            "record",
+            RECORD_TURNS * TURN,
+            splits,
+            work.documents / rates.summarised_documents,
+            over_splits,
+            note="record",
+        ),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
 

@@ -1,7 +1,7 @@
 """The map from what the law asks to what the record says: `ai_act_map.json`.
 
-Each item of Article 10(2) to (4) and of Annex XI, section 1, point 2(c) of Regulation (EU) 2024/1689, and each section of
-the template of the public summary of training content, with JSON pointers into the record and what is open there. It
+Each item of Article 10(2) to (4) and of Annex XI, section 1, point 2(c) of Regulation (EU) 2024/1689, and each section
+of the template of the public summary of training content, with JSON pointers into the record and what is open there. It
 claims nothing of dates and of duties: which of them hold for whom is for a lawyer.
 """
 

@@ -104,7 +104,7 @@ def sources(facts: RecordFacts) -> list[dict[str, Any]]:
             row[kind] = dict(zip(("documents", "tokens"), counts, strict=True))
         row["share_available"] = float(shares["available"][number])
         row["share_used"] = float(shares["used_with_repeats"][number])
-        row["large"] = bool(row["share_used"] > LARGE)
+        row["large"] = bool(shares["used_with_repeats"][number] > LARGE)
         found.append(row | said)
     return found
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from curation.report.record.answers import TO_SAY
+from curation.report.facts import TO_SAY
 from curation.report.record.chain import Line, said
 
 #: Events of a run that are decisions, or tell of one.
@@ -25,19 +25,18 @@ def begun(stage: str, how: str, version: str, job_sha256: str) -> Line:
     return said(f"curation {version}", stage, how, reason, "job.yaml")
 
 
-def valued(rows: Iterable[dict[str, Any]], overrides: Iterable[str], defaults: bool) -> list[Line]:
-    """A line for each value of the job.
+def valued(rows: Iterable[dict[str, Any]], overrides: Iterable[str]) -> list[Line]:
+    """A line for each value of the job, also for those that are the default; of entries of lists only for the others.
 
     Args:
         rows: as `config_rows` has them.
         overrides: `KEY=VALUE`, as they were given on the command line.
-        defaults: whether values that are the default are said too; of entries of lists they never are.
     """
     by_hand = {override.partition("=")[0].strip() for override in overrides}
     found = []
     for row in rows:
         in_list = any(part.isdigit() for part in row["key"].split("."))
-        if not row["changed"] and (in_list or not defaults):
+        if in_list and not row["changed"]:
             continue
         other = [] if not row["changed"] else [f"{json.dumps(row['default'])} (default)"]
         actor = "command line" if row["key"] in by_hand else "job file" if row["changed"] else "default"
@@ -118,3 +117,9 @@ def answered(record: dict[str, Any], sha256: str | None) -> list[Line]:
     decision = f"answers {sha256} are in the record, {len(record['open'])} questions are open"
     reason = f"what only people can say; the rest stands as {TO_SAY}"
     return [said("people", "record", decision, reason, "record/answers.yaml")]
+
+
+def asked_anew(with_answers: bool) -> Line:
+    """Somebody has the record made anew."""
+    reason = "curation record" + " --answers" * with_answers
+    return said("command line", "record", "the record is made anew", reason, "record/curation_record.json")

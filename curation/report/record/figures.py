@@ -15,7 +15,19 @@ from curation.report.record.use import DECILES, KINDS
 from curation.report.summary import first_phase, spent_clusters, tokens_by
 
 #: What the report says of the fit of the centroids, and of all documents.
-FIT = ["engine", "engine_reason", "iterations", "converged", "reseeded", "restart", "restart_inertia", "stability", "stability_rows", "stability_clusters", "repeats"]
+FIT = [
+    "engine",
+    "engine_reason",
+    "iterations",
+    "converged",
+    "reseeded",
+    "restart",
+    "restart_inertia",
+    "stability",
+    "stability_rows",
+    "stability_clusters",
+    "repeats",
+]
 
 ALGORITHM = (
     "spherical K-Means on unit vectors, cosine similarity; every kept document is assigned to its nearest centroid"

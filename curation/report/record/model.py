@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from curation.report.facts import TO_SAY
-from curation.report.record import blocks
+from curation.report.record import blocks, measured
 from curation.report.record.answers import (
     AssumptionAnswers,
     Block,
@@ -49,17 +49,17 @@ class CurationRecord(Block):
     """What was done, in order."""
     removals: list[blocks.Removal]
     """What was taken out, by reason."""
-    dedup: blocks.Dedup
+    dedup: measured.Dedup
     """Copies."""
-    quality: blocks.Quality | None
+    quality: measured.Quality | None
     """null where documents have no quality."""
-    languages: blocks.Languages
+    languages: measured.Languages
     """Languages, declared and measured."""
-    clustering: blocks.Clustering
+    clustering: measured.Clustering
     """How the documents were grouped."""
-    sampling: blocks.Sampling
+    sampling: measured.Sampling
     """What was drawn."""
-    audit: blocks.Audit
+    audit: measured.Audit
     """The corpus before and after."""
     findings: list[dict[str, Any]]
     """Biases and gaps that the audit found."""

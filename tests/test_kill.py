@@ -123,4 +123,4 @@ def test_twenty_kills_change_nothing(tmp_path, model):
     assert left == []
     print(f"once more: {seconds:.1f} s")
     _, left = finish(path, log, "sampling.clip=1")  # every document once: another plan for certain
-    assert left == ["plan", "shards", "report"]
+    assert left == ["plan", "shards", "report", "record"]

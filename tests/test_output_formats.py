@@ -76,7 +76,7 @@ def essence(rows):
 )
 def test_every_format_gives_a_trainer_the_same_rows(finished, written, overrides):
     target, stages = written(*overrides)
-    assert stages == ["shards", "report"]
+    assert stages == ["shards", "report", "record"]
     assert faults(target) == []
     for split in ("train", "validation"):
         found = rows_of(target, split)
@@ -122,7 +122,7 @@ def test_token_files_hold_the_schedule(finished, written, tmp_path):
     tokenizer.write_bytes(byte_level())
     options = [f"tokens.tokenizer={tokenizer}", "tokens.count=model", "output.format=megatron"]
     target, stages = written(*options)
-    assert stages[-3:] == ["plan", "shards", "report"]
+    assert stages[-4:] == ["plan", "shards", "report", "record"]
     assert faults(target) == []
     index = json.loads((target / "shards/curation_index.json").read_text())
     assert [entry["file"] for entry in index["shards"]] == [

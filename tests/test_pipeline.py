@@ -121,10 +121,10 @@ def test_another_clip_replans_and_rewrites_only(finished, tmp_path):
     target = tmp_path / "run"
     shutil.copytree(run_dir, target)
     other = ["sampling.clip=1", "sampling.budget.epochs=0.5"]
-    assert worked(run(path, f"run_dir={target}", *other)) == ["plan", "shards", "report"]
+    assert worked(run(path, f"run_dir={target}", *other)) == ["plan", "shards", "report", "record"]
     assert shard_hashes(target) != shard_hashes(run_dir)
     assert faults(target) == []
-    assert worked(run(path, f"run_dir={target}")) == ["plan", "shards", "report"]
+    assert worked(run(path, f"run_dir={target}")) == ["plan", "shards", "report", "record"]
     assert shard_hashes(target) == shard_hashes(run_dir)
 
 
@@ -170,7 +170,7 @@ def test_every_order_and_weights(finished, tmp_path, order):
     quality = ["quality.column=score", "quality.scale=[0, 5]"] if order == "curriculum" else []
     events = run(path, f"run_dir={target}", f"sampling.order={order}", "blending.weights=proportional", *quality)
     read_again = ["documents", "clusters"] if quality else []  # and nothing is embedded or clustered again
-    assert worked(events) == [*read_again, "plan", "shards", "report"]
+    assert worked(events) == [*read_again, "plan", "shards", "report", "record"]
     assert faults(target) == []
     summary = json.loads((target / "report/summary.json").read_text())
     shares = {row["domain"]: row["share_after"] for row in summary["domains"]}
@@ -302,11 +302,11 @@ def test_other_values_in_a_kept_column_reach_the_shards(tmp_path):
     with pytest.raises(InputError, match="changed since this run counted it"):
         run(path)
     events = run(path, "sources.0.licence=CC0")  # another declaration, so the sources are counted anew
-    assert worked(events) == ["sources", "tokenizer", "documents", "shards", "report"]
+    assert worked(events) == ["sources", "tokenizer", "documents", "shards", "report", "record"]
     ids = {row["id"] for file in tmp_path.glob("run/shards/*.parquet") for row in pq.read_table(file).to_pylist()}
     assert any(str(value).startswith("other/") for value in ids)
     assert faults(tmp_path / "run") == []
-    assert worked(run(path, "sources.0.licence=CC-BY-4.0")) == ["sources", "report"]
+    assert worked(run(path, "sources.0.licence=CC-BY-4.0")) == ["sources", "report", "record"]
 
 
 def test_more_actors_than_there_is_room_for(finished, tmp_path):

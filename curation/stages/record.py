@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import sys
 from functools import partial
 from typing import Any
 
@@ -156,7 +157,8 @@ def stage_facts(store: Store, job: Job, stage: Stage) -> StageFacts:
         raise RunError(f"{store.shown(stage.name)}: the stage is not finished; `curation run` goes on")
     rows, size = (sum(getattr(part, name) for part in marker.parts) for name in ("rows", "bytes"))
     counts = (len(marker.parts), rows, size, marker.digest)
-    return StageFacts(stage.name, list(stage.after), stage.settings(job), marker.stats, *counts)
+    what = (sys.modules[stage.settings.__module__].__doc__ or "").partition("\n")[0]
+    return StageFacts(stage.name, what, list(stage.after), stage.settings(job), marker.stats, *counts)
 
 
 def beside(store: Store) -> list[dict[str, Any]]:

@@ -97,13 +97,14 @@ class Step(Block):
     """A stage of the run."""
 
     name: str
+    what: str
     reads: list[str]
     """The stages, or counts of theirs, that it depends on."""
     parameters: Any
     """The part of the job that its result depends on."""
     seed: int | None
     deterministic: bool
-    """Whether the same input gives the same bytes on any machine. Where it does not, the result was committed once."""
+    """Whether the same input and packages give the same bytes on any machine. Where not, the result was committed once."""
     counts: dict[str, Any]
     """What it counted."""
     files: int

@@ -122,6 +122,7 @@ def step(facts: RecordFacts, stage: StageFacts) -> dict[str, Any]:
     settings = stage.settings if isinstance(stage.settings, dict) else {}
     return {
         "name": stage.name,
+        "what": stage.what,
         "reads": stage.reads,
         "parameters": stage.settings,
         "seed": settings.get("seed"),

@@ -38,7 +38,7 @@ def valued(rows: Iterable[dict[str, Any]], overrides: Iterable[str]) -> list[Lin
         in_list = any(part.isdigit() for part in row["key"].split("."))
         if in_list and not row["changed"]:
             continue
-        other = [] if not row["changed"] else [f"{json.dumps(row['default'])} (default)"]
+        other = [f"{json.dumps(row['default'])} (default)"] if row["changed"] and row["default"] is not None else []
         actor = "command line" if row["key"] in by_hand else "job file" if row["changed"] else "default"
         decision = f"{row['key']} = {json.dumps(row['value'], ensure_ascii=False)}"
         found.append(said(actor, "job", decision, row["reason"], value_ref(row["key"]), other))

@@ -15,9 +15,10 @@ from curation.report.record.use import Use
 
 @dataclass(frozen=True)
 class StageFacts:
-    """A stage that is done: what it depends on, what it counted, and the totals of its files."""
+    """A stage that is done: what it does and depends on, what it counted, and the totals of its files."""
 
     name: str
+    what: str
     reads: list[str]
     settings: Any
     stats: dict[str, Any]

@@ -30,9 +30,9 @@ FIT = [
 ]
 
 ALGORITHM = (
-    "spherical K-Means on unit vectors, cosine similarity; every kept document is assigned to its nearest centroid"
+    "Spherical K-Means on unit vectors, cosine similarity; every kept document is assigned to its nearest centroid"
 )
-INITIALISATION = "greedy k-means++ on a random sample of the vectors"
+INITIALISATION = "Greedy k-means++ on a random sample of the vectors"
 #: Reasons for rejecting rows that are listed one by one.
 LISTED_REASONS = 50
 

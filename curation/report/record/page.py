@@ -102,7 +102,7 @@ def _steps(record: Record) -> str:
     for one in record["steps"]:
         counts = ", ".join(f"{name} {_short_value(value)}" for name, value in one["counts"].items())
         rows.append(
-            (code(one["name"]), code(counts) if counts else "", one["files"], one["bytes"], code(one["result"][:12]))
+            (code(one["what"]), code(counts) if counts else "", one["files"], one["bytes"], code(one["result"][:12]))
         )
     note = "Parameters, and what each step reads, are in the JSON."
     return table(("step", "counts", "files", "bytes", "result"), rows, words=2) + f"\n\n{note}"

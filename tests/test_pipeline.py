@@ -29,7 +29,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 def run(path, *overrides, several=False):
     """Runs a job, with one worker at a time or as many as there is room for; returns the events."""
     stream = io.StringIO()
-    run_job(load_job(path, [*([] if several else ONE_WORKER), *overrides]), Reporter(stream))
+    given = [*([] if several else ONE_WORKER), *overrides]
+    run_job(load_job(path, given), Reporter(stream), given)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 

@@ -192,7 +192,11 @@ def outdated(run: Run) -> bool:
     lines, last = head(text)
     if (named.get("lines"), named.get("head_sha256")) != (lines, last):
         return True
-    return run.job.record.answers is not None and answers_now(run) != kept_answers(run.store)
+    answers = answers_now(run)
+    if answers == kept_answers(run.store):
+        return False
+    answers_of(answers, run.job)  # what can't be used is told before the old record is given up
+    return True
 
 
 def answers_now(run: Run) -> bytes | None:

@@ -99,5 +99,5 @@ def copies(store: Store) -> list[int]:
     found: list[int] = []
     for name in store.list("duplicates"):
         if name.endswith(".parquet"):
-            found += store.read_table(name, ["doc_id"])["doc_id"].to_pylist()[:EXAMPLES]
+            found += store.read_table(name, ["doc_id"])["doc_id"].slice(0, EXAMPLES).to_pylist()  # ascending there
     return sorted(found)[:EXAMPLES]

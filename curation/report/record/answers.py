@@ -7,9 +7,9 @@ the record are built on them, so a question stands in one place. The docstring u
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from curation.report.facts import TO_SAY
@@ -211,5 +211,6 @@ def _asked(block: Block, indent: str) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """A text as a YAML scalar that is that text: JSON's strings are."""
-    return json.dumps(text, ensure_ascii=True)
+    """A text as a YAML scalar in one line, in quotes."""
+    quoted: str = yaml.safe_dump(text, default_style='"', width=10**6, allow_unicode=True)
+    return quoted.strip()

@@ -104,7 +104,7 @@ class Step(Block):
     """The part of the job that its result depends on."""
     seed: int | None
     deterministic: bool
-    """Whether the same input and packages give the same bytes on any machine. Where not, the result was committed once."""
+    """Whether the same input and packages give the same bytes on any machine. Else the result was committed once."""
     counts: dict[str, Any]
     """What it counted."""
     files: int

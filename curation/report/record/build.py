@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,19 @@ LIMITS = (
     "directory could make both anew: keep the hash of the record somewhere else.",
     DECLARED,
 )
+#: What was not looked for, by the key of the summary that says what was found if it was.
+UNSEEN = {
+    "": "Nothing was done to find or remove personal data, illegal or harmful content, or texts of test sets.",
+    "near_duplicates": "Near duplicates were not looked for (`audit.near_duplicates` of the job file).",
+    "languages": "Languages were not looked for (`audit.languages` of the job file).",
+    "salience": "Over-represented tokens were not looked for (`audit.salience` of the job file).",
+}
 
 
 def built(facts: RecordFacts) -> dict[str, Any]:
     """The record without `made`, as plain JSON-able data."""
     answers = {name: block.model_dump() for name, block in facts.answers if name != "sources"}
-    told = limits(facts.card, plain)
+    told = limits(replace(facts.card, summary=facts.summary | {"left_out": []}), plain)  # removals have those
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "notice": NOTICE,
@@ -185,7 +193,4 @@ def reproduction(facts: RecordFacts) -> dict[str, Any]:
 
 def unseen(facts: RecordFacts) -> list[str]:
     """What was not looked for."""
-    told = ["Nothing was done to find or remove personal data, illegal or harmful content, or texts of test sets."]
-    measured = {"near_duplicates": "Near duplicates", "languages": "Languages", "salience": "Over-represented tokens"}
-    missing = [words for key, words in measured.items() if key not in facts.summary]
-    return told + [f"{words} were not looked for (`audit` of the job file)." for words in missing]
+    return [words for key, words in UNSEEN.items() if key not in facts.summary]

@@ -12,6 +12,7 @@ from typing import Any
 
 from curation.report.facts import TO_SAY
 from curation.report.markdown import block, code, listed, table
+from curation.report.record.build import LIMITS, UNSEEN
 
 #: Rows of a long table that are shown, and characters of a value.
 SHOWN, WIDTH = 40, 200
@@ -39,7 +40,7 @@ def record_page(record: Record, law: dict[str, Any]) -> str:
         ("What only people can say", _said),
         ("Choices of design", _config),
         ("Output", _outputs),
-        ("Limits", lambda one: listed(one["limits"])),
+        ("Limits", _limits),
         ("How to make it again", _again),
         ("What the law asks", lambda _: _law(law)),
         ("When and where", _made),
@@ -126,7 +127,7 @@ def _clusters(record: Record) -> str:
     figures = clustering["figures"] | {name: clustering["fit"][name] for name in clustering["fit"] if name != "inertia"}
     about = f"Vectors: {code(encoder['name'])}, {encoder['dimensions']} dimensions, {encoder['precision']}"
     weights = f", weights {code(encoder['weights_sha256'])}" if encoder["weights_sha256"] else ""
-    rows = [(code(name), _short_value(value)) for name, value in figures.items()]
+    rows = [(code(name), code(_short_value(value))) for name, value in figures.items()]
     warned = [
         (one["cluster"], code(" ".join(one["terms"])), code(one["warning"]))
         for one in clustering["clusters"]
@@ -223,6 +224,12 @@ def _outputs(record: Record) -> str:
         for one in outputs["files"]
     ]
     return _cut(("file", "part", "rows", "tokens", "bytes", "sha256"), rows, words=2)
+
+
+def _limits(record: Record) -> str:
+    """Our own sentences as they are; those that name something of the run as code."""
+    own = (*LIMITS, *UNSEEN.values())
+    return listed(text if text in own else code(text) for text in record["limits"])
 
 
 def _again(record: Record) -> str:

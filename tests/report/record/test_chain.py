@@ -65,7 +65,9 @@ def test_a_line_that_is_changed_removed_or_moved_is_found(number):
 
 def test_a_line_that_was_changed_with_its_hash_breaks_the_next_one():
     rows = chain().splitlines(keepends=True)
-    other = appended("".join(rows[:2]), [said("job file", "job", "k2 = 7", "why", "job.yaml#k2")], "t").splitlines(True)[2]
+    other = appended("".join(rows[:2]), [said("job file", "job", "k2 = 7", "why", "job.yaml#k2")], "t").splitlines(
+        True
+    )[2]
     assert fault_of("".join([*rows[:2], other, *rows[3:]])) == "line 4 does not follow from the one before it"
     assert break_after("".join([*rows[:2], other]), 3, json.loads(rows[2])["sha256"]) is not None
 

@@ -54,7 +54,11 @@ def test_values_and_defaults_are_those_of_the_job():
     epochs = rows["sampling.budget.epochs"]
     assert (epochs["value"], epochs["default"], epochs["changed"]) == (None, 1.0, True)
     assert rows["output.validation.fraction"]["default"] is None, "by default nothing is held out"
-    assert rows["quality.scale"] == rows["quality.scale"] | {"value": [0.0, 1.0], "default": [0.0, 1.0], "changed": False}
+    assert rows["quality.scale"] == rows["quality.scale"] | {
+        "value": [0.0, 1.0],
+        "default": [0.0, 1.0],
+        "changed": False,
+    }
 
 
 def test_reasons_are_those_of_the_key_or_of_its_section():

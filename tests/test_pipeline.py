@@ -19,6 +19,7 @@ from curation.errors import InputError, JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
+from curation.report.record.chain import SAID
 from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import ONE_WORKER, card_hashes, job, shard_hashes
@@ -143,6 +144,8 @@ def test_the_same_shards_whatever_the_splits_and_actors(finished, tmp_path, over
     run(path, f"run_dir={tmp_path / 'other'}", *overrides, several=True)
     assert shard_hashes(tmp_path / "other") == shard_hashes(run_dir)
     assert card_hashes(tmp_path / "other") == card_hashes(run_dir)
+    if overrides[0].startswith("resources"):  # splits are among the values that the record lists
+        assert recorded(tmp_path / "other") == recorded(run_dir)
 
 
 def test_a_run_that_lost_files_and_markers_ends_with_the_same_bytes(finished, tmp_path):
@@ -221,6 +224,13 @@ def test_plan_estimates_and_writes_nothing(finished, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "embeddings" in printed
     assert "400" in printed
+
+
+def recorded(run_dir):
+    """What a record and its decisions say, but for when and where."""
+    record = json.loads((run_dir / "record/curation_record.json").read_text())
+    lines = [json.loads(line) for line in (run_dir / "record/decisions.jsonl").read_text().splitlines()]
+    return record["made"]["content_sha256"], [[line[name] for name in SAID] for line in lines]
 
 
 def damaged_files(run_dir):

@@ -116,7 +116,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             splits,
             work.documents / rates.summarised_documents,
             over_splits,
-            note="record",
+            note="sums over all documents",
         ),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 import jsonschema
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,12 +17,18 @@ from markdown_it import MarkdownIt
 
 from curation.cli import main
 from curation.errors import JobError, RunError
+from curation.pipeline import BEFORE_RECORD
+from curation.report.record import decisions
 from curation.report.record.ai_act import ai_act_map
+from curation.report.record.answers import Answers
+from curation.report.record.build import built
 from curation.report.record.chain import SAID, appended, fault_of, parsed, said
 from curation.report.record.model import content_hash, open_pointers, record_schema, resolved
+from curation.report.record.model import fault_of as schema_fault
 from curation.report.record.page import record_page
-from curation.stages.record import MAP, PAGE, RECORD
+from curation.stages.record import MAP, PAGE, RECORD, gather
 from curation.storage.store import Store
+from curation.verify.files import read_job
 from curation.verify.record import check_chain
 from tests.corpus import job
 from tests.report.made import HOSTILE
@@ -177,6 +184,58 @@ def test_counts_of_removals_quality_steps_and_files_are_those_of_the_tables(fini
     shards = run_dir / "shards"
     there = {str(file.relative_to(shards)) for file in shards.rglob("*") if file.is_file() and file.name[0] != "_"}
     assert listed == there
+
+
+def test_measures_before_and_after_are_those_of_the_tables(finished):
+    _, run_dir = finished
+    record = record_of(run_dir)
+    documents = {row["doc_id"]: row for row in table(run_dir, "documents")}
+    assigned = table(run_dir, "assignments")
+    shards = [row for file in (run_dir / "shards").glob("shard-*.parquet") for row in pq.read_table(file).to_pylist()]
+    held = {
+        row["doc_id"] for f in (run_dir / "shards/validation").glob("*.parquet") for row in pq.read_table(f).to_pylist()
+    }
+    before, after, domains = Counter(), Counter(), {}
+    for row in assigned:
+        if row["doc_id"] not in held:
+            document = documents[row["doc_id"]]
+            before[row["cluster"]] += document["tokens"]
+            domains.setdefault(document["domain"], Counter()).update(documents=1, before=document["tokens"])
+    for row in shards:
+        after[row["cluster"]] += documents[row["doc_id"]]["tokens"]
+        domains[row["domain"]]["after"] += documents[row["doc_id"]]["tokens"]
+    for when, sizes in (("before", before), ("after", after)):
+        x = np.array(sorted(sizes.values()), float)
+        pairs = np.abs(x[:, None] - x[None, :]).sum() / (2 * len(x) ** 2 * x.mean())
+        share = x / x.sum()
+        assert record["audit"]["balance"]["gini"][when] == pytest.approx(pairs)
+        wanted = np.exp(-(share * np.log(share)).sum())
+        assert record["audit"]["balance"]["effective_clusters"][when] == pytest.approx(wanted)
+    for row in record["audit"]["domains"]:
+        own = domains[row["domain"]]
+        told = (row["documents"], row["tokens_before"], row["tokens_after"])
+        assert told == (own["documents"], own["before"], own["after"])
+        assert row["share_after"] == pytest.approx(own["after"] / sum(after.values()))
+    [phase] = record["sampling"]["phases"]
+    assert (phase["tokens"], phase["draws"]) == (sum(after.values()), len(shards))
+    assert phase["domain_weights"] == pytest.approx(
+        {name: own["after"] / phase["tokens"] for name, own in domains.items()}
+    )
+    assert record["sampling"]["validation"]["documents"] == len(held)
+
+    fit, figures = record["clustering"]["fit"], record["clustering"]["figures"]
+    similarity = np.array([row["similarity"] for row in assigned], float)
+    second = np.array([row["second_similarity"] for row in assigned], float)
+    sizes = sorted(Counter(row["cluster"] for row in assigned).values())
+    assert figures["mean_similarity"] == pytest.approx(similarity.mean(), abs=1e-6)
+    silhouette = (similarity - second) / np.maximum(1 - similarity, 1 - second)
+    assert figures["coherence"] == pytest.approx(silhouette.mean(), abs=1e-3)
+    assert (figures["smallest"], figures["largest"], figures["clusters"]) == (sizes[0], sizes[-1], len(sizes))
+    with np.load(run_dir / "centroids/centroids.npz") as state:
+        assert len(state["objective"]) == len(fit["inertia"])
+        assert int(state["iteration"]) == fit["iterations"]
+        assert bool(state["converged"]) == fit["converged"]
+    assert record["clustering"]["encoder"]["documents"] == len(assigned)
 
 
 def test_every_pointer_of_the_map_resolves_and_what_is_open_is_listed(finished):
@@ -381,3 +440,38 @@ def test_an_unfinished_run_has_no_record_to_make_anew(tmp_path, capsys):
     assert "not a run directory" in capsys.readouterr().err
     assert main(["schema", "--record"]) == 0
     assert json.loads(capsys.readouterr().out)["$id"] == "urn:curation:record:1.0"
+
+
+def test_what_an_audit_found_is_taken_over(finished, tmp_path):
+    target = copied(finished[1], tmp_path)
+    store = Store.open(str(target))
+    finding = {"kind": "low_share", "subject_kind": "language", "subject": "nl", "value": 0.003, "low": 0.002}
+    finding |= {"high": 0.004, "threshold": 0.005, "verdict": "flag", "words": "Dutch has 0.3 % of the documents."}
+    language = {
+        "language": "nl",
+        "documents": 3,
+        "share_before": 0.003,
+        "low": 0.002,
+        "high": 0.004,
+        "share_after": 0.1,
+    }
+    found = {
+        "findings": [finding],
+        "findings_clear": 7,
+        "languages": [language],
+        "near_duplicates": {"groups": 1, "documents": 2, "rate": 0.01, "largest": [{"group": 5, "documents": 2}]},
+        "salience": [{"token": "celebrity", "documents": 50, "share": 0.1}],
+        "token_caps": [{"token": "celebrity", "max_share": 0.05, "share_before": 0.1, "share_after": 0.05}],
+    }
+    store.write_json("report/summary.json", store.read_json("report/summary.json") | found)
+    record = built(gather(store, read_job(store), BEFORE_RECORD, Answers()))
+    whole = record | {"made": record_of(target)["made"]}
+    assert schema_fault(whole) is None
+    assert (record["findings"], record["findings_clear"]) == ([finding], 7)
+    assert record["languages"] == {"declared": [], "measured": True, "rows": [language]}
+    assert record["dedup"]["near"] == found["near_duplicates"]
+    assert (record["audit"]["salience"], record["sampling"]["token_caps"]) == (found["salience"], found["token_caps"])
+    assert not [text for text in record["limits"] if "were not looked for" in text]
+    assert "Dutch has 0.3 % of the documents." in record_page(whole, ai_act_map(whole))
+    [line] = [line for line in decisions.found(record, "1") if line["stage"] == "report"]
+    assert line["decision"] == "flag: low_share of language nl"

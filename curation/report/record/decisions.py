@@ -32,14 +32,14 @@ def valued(rows: Iterable[dict[str, Any]], overrides: Iterable[str]) -> list[Lin
         rows: as `config_rows` has them.
         overrides: `KEY=VALUE`, as they were given on the command line.
     """
-    by_hand = {override.partition("=")[0].strip() for override in overrides}
+    by_hand = tuple(f"{override.partition('=')[0].strip()}." for override in overrides)
     found = []
     for row in rows:
         in_list = any(part.isdigit() for part in row["key"].split("."))
         if in_list and not row["changed"]:
             continue
         other = [f"{json.dumps(row['default'])} (default)"] if row["changed"] and row["default"] is not None else []
-        actor = "command line" if row["key"] in by_hand else "job file" if row["changed"] else "default"
+        actor = "command line" if f"{row['key']}.".startswith(by_hand) else "job file" if row["changed"] else "default"
         decision = f"{row['key']} = {json.dumps(row['value'], ensure_ascii=False)}"
         found.append(said(actor, "job", decision, row["reason"], value_ref(row["key"]), other))
     return found

@@ -1,85 +1,39 @@
-"""The record of a whole run: of its schema, equal to the tables, and every change of the decisions found."""
+"""The record of a whole run: of its schema, every number equal to the tables', and a page on which texts stay texts."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
-from dataclasses import replace
 
 import jsonschema
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from markdown_it import MarkdownIt
 
-from curation.cli import main
-from curation.errors import JobError, RunError
 from curation.pipeline import BEFORE_RECORD
 from curation.report.record import decisions
 from curation.report.record.ai_act import ai_act_map
 from curation.report.record.answers import Answers
 from curation.report.record.build import built
-from curation.report.record.chain import SAID, appended, fault_of, parsed, said
 from curation.report.record.model import content_hash, open_pointers, record_schema, resolved
 from curation.report.record.model import fault_of as schema_fault
 from curation.report.record.page import record_page
-from curation.stages.record import MAP, PAGE, RECORD, gather
+from curation.stages.record import MAP, PAGE, gather
 from curation.storage.store import Store
 from curation.verify.files import read_job
-from curation.verify.record import check_chain
-from tests.corpus import job
 from tests.report.made import HOSTILE
-from tests.test_pipeline import faults, run, worked
+from tests.stages.recorded import REASON, copied, record_of, table
+from tests.test_pipeline import faults
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 PARSER = MarkdownIt("commonmark").enable("table")
-REASON = "boilerplate | <b>of</b> `shops`"
-MORE = f"""
-quality: {{column: score, scale: [0, 5]}}
-sampling: {{clip: 3, budget: {{epochs: 1.2}}, exclude: [{{cluster: 2, domain: web, reason: "{REASON}"}}]}}
-rows: {{max_rejected: 0.1}}
-reasons: {{sampling.clip: "three is what we could defend", clustering: "by hand"}}
-"""
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, ray_session):
-    """A finished run: (job file, run directory)."""
-    folder = tmp_path_factory.mktemp("corpus")
-    run_dir = tmp_path_factory.mktemp("runs") / "a"
-    path = job(folder, run_dir, MORE)
-    with (folder / "news.jsonl").open("a") as file:
-        file.write('not JSON\n{"text": 5}\n{"text": 6}\n')
-    run(path, "output.validation.fraction=0.1", "sources.0.licence=ODC-By-1.0")
-    return path, run_dir
-
-
-def record_of(run_dir):
-    return json.loads((run_dir / RECORD).read_text())
-
-
-def chain_of(run_dir):
-    return (run_dir / "record/decisions.jsonl").read_text()
-
-
-def table(run_dir, folder):
-    """All rows of a table that has a part a split."""
-    files = sorted((run_dir / folder).glob("part-*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files], promote_options="permissive").to_pylist()
-
-
-def copied(run_dir, tmp_path):
-    target = tmp_path / "run"
-    shutil.copytree(run_dir, target)
-    return target
-
-
-def test_the_record_is_of_its_schema_and_verify_agrees(finished):
-    _, run_dir = finished
+def test_the_record_is_of_its_schema_and_verify_agrees(recorded):
+    _, run_dir = recorded
     record, schema = record_of(run_dir), record_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(record)
@@ -89,8 +43,8 @@ def test_the_record_is_of_its_schema_and_verify_agrees(finished):
     assert faults(run_dir) == []
 
 
-def test_counts_of_sources_and_clusters_are_those_of_the_tables(finished):
-    _, run_dir = finished
+def test_counts_of_sources_and_clusters_are_those_of_the_tables(recorded):
+    _, run_dir = recorded
     record = record_of(run_dir)
     documents = {row["doc_id"]: row for row in table(run_dir, "documents")}
     dropped = {row["doc_id"] for row in table(run_dir, "duplicates")}
@@ -146,8 +100,8 @@ def test_counts_of_sources_and_clusters_are_those_of_the_tables(finished):
     assert (coverage["drawn_tokens"], record["sampling"]["draws"]) == (used, len(shards))
 
 
-def test_counts_of_removals_quality_steps_and_files_are_those_of_the_tables(finished):
-    _, run_dir = finished
+def test_counts_of_removals_quality_steps_and_files_are_those_of_the_tables(recorded):
+    _, run_dir = recorded
     record = record_of(run_dir)
     rejected = Counter(row["reason"] for row in table(run_dir, "rejected"))
     documents = {row["doc_id"]: row for row in table(run_dir, "documents")}
@@ -186,8 +140,8 @@ def test_counts_of_removals_quality_steps_and_files_are_those_of_the_tables(fini
     assert listed == there
 
 
-def test_measures_before_and_after_are_those_of_the_tables(finished):
-    _, run_dir = finished
+def test_measures_before_and_after_are_those_of_the_tables(recorded):
+    _, run_dir = recorded
     record = record_of(run_dir)
     documents = {row["doc_id"]: row for row in table(run_dir, "documents")}
     assigned = table(run_dir, "assignments")
@@ -238,8 +192,8 @@ def test_measures_before_and_after_are_those_of_the_tables(finished):
     assert record["clustering"]["encoder"]["documents"] == len(assigned)
 
 
-def test_every_pointer_of_the_map_resolves_and_what_is_open_is_listed(finished):
-    _, run_dir = finished
+def test_every_pointer_of_the_map_resolves_and_what_is_open_is_listed(recorded):
+    _, run_dir = recorded
     record, law = record_of(run_dir), json.loads((run_dir / MAP).read_text())
     items = {(item["law"].partition(",")[0], item["item"]) for item in law["items"]}
     assert {f"(2)({letter})" for letter in "abcdefgh"} | {"(3)", "(4)"} <= {item for _, item in items}
@@ -258,192 +212,8 @@ def test_every_pointer_of_the_map_resolves_and_what_is_open_is_listed(finished):
     assert "not legal advice" in law["notice"]
 
 
-def test_the_page_tells_it(finished):
-    _, run_dir = finished
-    page, record = (run_dir / PAGE).read_text(), record_of(run_dir)
-    assert "not legal advice" in page
-    assert f"{record['outputs']['rows']:,} rows" in page
-    assert "three is what we could defend" in page
-    shown = REASON.replace("|", "\\|")
-    assert f"left out by the job: {shown}" in page
-
-
-#: Texts of ours, which no source, job or answer decides.
-OURS = ("notice", "why", "algorithm", "method", "kept_which", "precision", "order", "notes")
-
-
-def haunted(value, name, key=""):
-    """A record in which every text that may come from outside is another one."""
-    if isinstance(value, dict):
-        return {part: haunted(inner, name, part) for part, inner in value.items()}
-    if isinstance(value, list):
-        return [haunted(inner, name, key) for inner in value]
-    return name if isinstance(value, str) and key not in OURS else value
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_whatever_stands_in_the_record_stays_text_on_the_page(finished, name):
-    record = haunted(record_of(finished[1]), name)
-    record["findings"] = [{"verdict": name, "subject": name, "words": name}]
-    record["dedup"]["near"] = {name: name}
-    blocks = PARSER.parse(record_page(record, ai_act_map(record)))
-    inline = [child for block in blocks for child in block.children or []]
-    assert {child.type for child in inline} <= {"text", "code_inline", "softbreak", "strong_open", "strong_close"}
-    assert not [block for block in blocks if block.type == "html_block"]
-    assert [block.tag for block in blocks if block.type == "heading_open"] == ["h1", *["h2"] * 16]
-
-
-def test_decisions_say_who_decided_what_and_why(finished):
-    _, run_dir = finished
-    lines = parsed(chain_of(run_dir))
-    assert fault_of(chain_of(run_dir)) is None
-    by_ref = {line["evidence_ref"]: line for line in lines}
-    clip = by_ref["job.yaml#sampling.clip"]
-    assert (clip["actor"], clip["decision"], clip["alternatives"]) == ("job file", "sampling.clip = 3", ["5 (default)"])
-    assert clip["reason"] == "three is what we could defend"
-    assert by_ref["job.yaml#sources.0.licence"]["actor"] == "command line"
-    assert by_ref["job.yaml#rows.allow_truncated"]["actor"] == "default"
-    assert by_ref["centroids/_done.json#fit"]["decision"].startswith("K-Means converged after")
-    assert by_ref[f"allocation#left out by the job: {REASON}"]["decision"].endswith("documents removed")
-    for step in record_of(run_dir)["steps"]:
-        assert step["result"] in by_ref[f"{step['name']}/_done.json"]["decision"]
-    assert "resources" not in chain_of(run_dir), "what changes nothing is no decision"
-
-
-def test_whatever_is_done_to_the_decisions_is_found(finished, tmp_path):
-    target = copied(finished[1], tmp_path)
-    store, file = Store.open(str(target)), target / "record/decisions.jsonl"
-    rows = file.read_text().splitlines(keepends=True)
-
-    def found(changed):
-        file.write_text("".join(changed))
-        return [fault for fault in check_chain(store) if fault]
-
-    assert found(rows) == []
-    for number in range(len(rows)):
-        assert found([*rows[:number], rows[number].replace('"reason": "', '"reason": "not ', 1), *rows[number + 1 :]])
-        assert found(rows[:number] + rows[number + 1 :])
-        assert found(rows[:number])
-        assert number == 0 or found([*rows[: number - 1], rows[number], rows[number - 1], *rows[number + 1 :]])
-    assert found([appended("".join(rows), [said("x", "x", "x", "x", "x")], "t")])
-    file.write_text("".join(rows[:-1]))
-    assert any("decisions.jsonl" in fault for fault in faults(target))
-    with pytest.raises(RunError, match="when the record was made"):
-        run(finished[0], f"run_dir={target}", "output.validation.fraction=0.1", "sources.0.licence=ODC-By-1.0")
-    file.unlink()
-    assert "record/decisions.jsonl: missing" in faults(target)
-    file.write_text("".join(rows))
-    (target / "record/more.json").write_text("{}")
-    assert faults(target) == ["record/more.json: no stage has written this file"]
-
-
-def sign_record(run_dir):
-    """Makes the marker of the record agree with its files as they are."""
-    store = Store.open(str(run_dir))
-    marker = store.marker("record")
-    hashed = {part.name: store.hash(part.name) for part in marker.parts}
-    parts = [replace(part, bytes=hashed[part.name][0], sha256=hashed[part.name][1]) for part in marker.parts]
-    store.finish(replace(marker, parts=parts))
-
-
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        (("sources", 0, "unique_used", "documents"), 1),
-        (("config", 0, "value"), 99),
-        (("removals", 0, "documents"), 0),
-        (("identity", "owner"), "somebody"),
-        (("sampling", "clusters", 3, "epochs"), 1.0),
-        (("outputs", "files", 0, "sha256"), "0" * 64),
-        (("open",), []),
-    ],
-)
-def test_a_value_that_was_changed_in_the_record_is_found_although_its_hash_agrees(finished, tmp_path, place, value):
-    target = copied(finished[1], tmp_path)
-    record = record_of(target)
-    inner = record
-    for part in place[:-1]:
-        inner = inner[part]
-    inner[place[-1]] = value
-    record["made"]["content_sha256"] = content_hash(record)
-    (target / RECORD).write_text(json.dumps(record))
-    sign_record(target)
-    pointer = "".join(f"/{part}" for part in place)
-    assert any(pointer in fault and "is not what the tables say" in fault for fault in faults(target))
-
-
-AGAIN = ("output.validation.fraction=0.1", "sources.0.licence=ODC-By-1.0")
-
-
-def test_the_record_is_made_anew_with_the_same_content_and_answers_fill_it(finished, tmp_path, capsys):
-    path, run_dir = finished
-    target, before = copied(run_dir, tmp_path), record_of(run_dir)
-    (target / "record/_done.json").unlink()
-    assert worked(run(path, f"run_dir={target}", "resources.tasks=2", *AGAIN)) == ["record"]
-    after = record_of(target)
-    assert after["made"]["content_sha256"] == before["made"]["content_sha256"]
-    assert after["made"]["replaces"] == hashlib.sha256((run_dir / RECORD).read_bytes()).hexdigest()
-    assert chain_of(target).startswith(chain_of(run_dir))
-    assert worked(run(path, f"run_dir={target}", *AGAIN)) == []
-
-    (target / "job.yaml").write_text((target / "job.yaml").read_text().replace(str(run_dir), str(target)))
-    answers = tmp_path / "answers.yaml"
-    answers.write_text("identity: {owner: Ada}\nsources: {books: {category: licensed}}\npersonal_data: {nothing: 1}\n")
-    assert main(["record", str(target), "--answers", str(answers)]) == 2
-    assert "personal_data.nothing: unknown key" in capsys.readouterr().err
-    assert faults(target) == []
-    answers.write_text("identity: {owner: Ada}\nsources: {books: {category: licensed}}\n")
-    assert main(["record", str(target), "--answers", str(answers)]) == 0
-    filled = record_of(target)
-    assert filled["identity"]["owner"] == "Ada"
-    assert [source["category"] for source in filled["sources"]] == ["TO BE PROVIDED"] * 2 + ["licensed"] * 2
-    assert len(filled["open"]) == len(before["open"]) - 3
-    assert faults(target) == []
-    assert main(["record", str(target), "--questions"]) == 0
-    assert 'owner: "Ada"' in capsys.readouterr().out
-
-    assert worked(run(path, f"run_dir={target}", *AGAIN)) == []
-    named = ["record.answers=" + str(answers), *AGAIN]
-    assert worked(run(path, f"run_dir={target}", *named)) == [], "the same answers"
-    answers.write_text("identity: {owner: Eve}\n")
-    assert worked(run(path, f"run_dir={target}", *named)) == ["record"]
-    assert record_of(target)["identity"]["owner"] == "Eve"
-    assert main(["record", str(target), "--answers", str(answers)]) == 2
-    answers.unlink()
-    assert worked(run(path, f"run_dir={target}", *named)) == [], "the copy stays"
-    assert faults(target) == []
-
-
-def test_a_run_that_failed_leaves_its_lines_and_the_record_names_them(finished, tmp_path):
-    path, run_dir = finished
-    target = copied(run_dir, tmp_path)
-    with pytest.raises(JobError, match=r"sampling\.budget"):
-        run(path, f"run_dir={target}", "sampling.budget.tokens=1", *AGAIN)
-    assert "plan" in worked(run(path, f"run_dir={target}", *AGAIN))
-    text = chain_of(target)
-    assert text.startswith(chain_of(run_dir))
-    new = [line["decision"] for line in parsed(text)[len(parsed(chain_of(run_dir))) :]]
-    assert new[0] == "the run does plan anew: what it depends on has changed"
-    assert "sampling.budget.tokens = 1" in new
-    assert "failed" in new
-    assert "sampling.budget.tokens = null" in new
-    assert record_of(target)["made"]["content_sha256"] == record_of(run_dir)["made"]["content_sha256"]
-    assert faults(target) == []
-
-
-def test_decisions_hold_what_a_line_says_alone(finished):
-    assert all(set(SAID) < set(line) for line in parsed(chain_of(finished[1])))
-
-
-def test_an_unfinished_run_has_no_record_to_make_anew(tmp_path, capsys):
-    assert main(["record", str(tmp_path)]) == 2
-    assert "not a run directory" in capsys.readouterr().err
-    assert main(["schema", "--record"]) == 0
-    assert json.loads(capsys.readouterr().out)["$id"] == "urn:curation:record:1.0"
-
-
-def test_what_an_audit_found_is_taken_over(finished, tmp_path):
-    target = copied(finished[1], tmp_path)
+def test_what_an_audit_found_is_taken_over(recorded, tmp_path):
+    target = copied(recorded[1], tmp_path)
     store = Store.open(str(target))
     finding = {"kind": "low_share", "subject_kind": "language", "subject": "nl", "value": 0.003, "low": 0.002}
     finding |= {"high": 0.004, "threshold": 0.005, "verdict": "flag", "words": "Dutch has 0.3 % of the documents."}
@@ -475,3 +245,38 @@ def test_what_an_audit_found_is_taken_over(finished, tmp_path):
     assert "Dutch has 0.3 % of the documents." in record_page(whole, ai_act_map(whole))
     [line] = [line for line in decisions.found(record, "1") if line["stage"] == "report"]
     assert line["decision"] == "flag: low_share of language nl"
+
+
+def test_the_page_tells_it(recorded):
+    _, run_dir = recorded
+    page, record = (run_dir / PAGE).read_text(), record_of(run_dir)
+    assert "not legal advice" in page
+    assert f"{record['outputs']['rows']:,} rows" in page
+    assert "three is what we could defend" in page
+    shown = REASON.replace("|", "\\|")
+    assert f"left out by the job: {shown}" in page
+
+
+#: Texts of ours, which no source, job or answer decides.
+OURS = ("notice", "why", "algorithm", "method", "kept_which", "precision", "order", "notes")
+
+
+def haunted(value, name, key=""):
+    """A record in which every text that may come from outside is another one."""
+    if isinstance(value, dict):
+        return {part: haunted(inner, name, part) for part, inner in value.items()}
+    if isinstance(value, list):
+        return [haunted(inner, name, key) for inner in value]
+    return name if isinstance(value, str) and key not in OURS else value
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_stands_in_the_record_stays_text_on_the_page(recorded, name):
+    record = haunted(record_of(recorded[1]), name)
+    record["findings"] = [{"verdict": name, "subject": name, "words": name}]
+    record["dedup"]["near"] = {name: name}
+    blocks = PARSER.parse(record_page(record, ai_act_map(record)))
+    inline = [child for block in blocks for child in block.children or []]
+    assert {child.type for child in inline} <= {"text", "code_inline", "softbreak", "strong_open", "strong_close"}
+    assert not [block for block in blocks if block.type == "html_block"]
+    assert [block.tag for block in blocks if block.type == "heading_open"] == ["h1", *["h2"] * 16]

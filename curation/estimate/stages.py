@@ -45,7 +45,7 @@ SOLVE = 4.0
 #: Seconds until a GPU can compute, the measurement of its batches included.
 GPU_START = 8.0
 #: What the record takes where there is nearly nothing to sum up, in TURNs.
-RECORD_TURNS = 5
+RECORD_TURNS = 6
 #: zstd and lz4 sizes of text, as a share of its bytes.
 ZSTD_SHARE, LZ4_SHARE = 0.4, 0.6
 

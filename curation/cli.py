@@ -95,7 +95,14 @@ def build_parser() -> argparse.ArgumentParser:
     demo = _command(commands, "demo", demo_command, "build a corpus of real text from this installation and run it")
     demo.add_argument("run_dir", metavar="RUN_DIR", nargs="?", default="runs/demo")
     demo.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key of the demo's job file")
-    _command(commands, "schema", schema_command, "the JSON schema of the job file, for editors")
+    text = "make the record of a finished run anew, with a file of answers to what only people can say"
+    record = _command(commands, "record", record_command, text)
+    record.add_argument("run_dir", metavar="RUN_DIR")
+    record.add_argument("--answers", metavar="FILE", help="YAML; it stays with the run")
+    text = "print what is asked, as a file of answers with those that are there, and change nothing"
+    record.add_argument("--questions", action="store_true", help=text)
+    schema = _command(commands, "schema", schema_command, "the JSON schema of the job file, for editors")
+    schema.add_argument("--record", action="store_true", help="that of the record instead")
     features = "the text features of `weights: auto` and the rules of `scorer: heuristics`, with units and formulas"
     _command(commands, "features", features_command, features)
     return parser
@@ -129,15 +136,15 @@ def run_command(options: argparse.Namespace) -> int:
     """`curation run`."""
     from curation.job_file import load_job
 
-    return run_and_show(load_job(options.job, options.set))
+    return run_and_show(load_job(options.job, options.set), options.set or [])
 
 
-def run_and_show(job: Job) -> int:
+def run_and_show(job: Job, overrides: Sequence[str]) -> int:
     """Does a job and prints its summary."""
     from curation.pipeline import run_job
     from curation.progress import Reporter
 
-    run_job(job, Reporter())
+    run_job(job, Reporter(), overrides)
     return _show(job.run_dir)
 
 
@@ -148,7 +155,7 @@ def audit_command(options: argparse.Namespace) -> int:
     from curation.progress import Reporter
     from curation.report.audit_text import print_audit
 
-    found = audit_job(load_job(options.job, options.set), Reporter())
+    found = audit_job(load_job(options.job, options.set), Reporter(), options.set or [])
     print_audit(found, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
     return 0
 
@@ -263,12 +270,26 @@ def demo_command(options: argparse.Namespace) -> int:
     path.write_text(demo_job(corpus, run_dir), encoding="utf-8")
     total = f"{sum(built.documents.values()):,} documents in {len(built.documents)} domains"
     print(f"corpus: {corpus} ({total}); job file: {path}", file=sys.stderr)
-    return run_and_show(load_job(str(path), options.set))
+    return run_and_show(load_job(str(path), options.set), options.set or [])
+
+
+def record_command(options: argparse.Namespace) -> int:
+    """`curation record`."""
+    from curation.record_again import asked, record_again
+
+    if options.questions:
+        print(asked(options.run_dir), end="")
+        return 0
+    open_questions = record_again(options.run_dir, options.answers)
+    print(f"{options.run_dir}/record: made; {open_questions} questions are open")
+    return 0
 
 
 def schema_command(options: argparse.Namespace) -> int:
     """`curation schema`."""
-    print(json.dumps(Job.model_json_schema(), indent=1))
+    from curation.report.record.model import record_schema
+
+    print(json.dumps(record_schema() if options.record else Job.model_json_schema(), indent=1))
     return 0
 
 

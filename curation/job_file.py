@@ -17,7 +17,6 @@ from pydantic import BaseModel, ValidationError
 
 from curation.config import Job
 from curation.config.plan import METHODS
-from curation.config.section import Section
 from curation.errors import JobError
 from curation.storage.uris import redacted
 
@@ -27,6 +26,8 @@ MAX_BYTES = 1 << 20
 MAX_NUMBER = 100
 #: Faults that are named at once.
 MAX_FAULTS = 20
+
+Model = typing.TypeVar("Model", bound=BaseModel)
 
 _MERGE = "tag:yaml.org,2002:merge"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -46,7 +47,7 @@ def load_job(path: str, overrides: list[str] | None = None) -> Job:
     Raises:
         JobError: the file or an override can't be read, or a key or value is wrong; every fault is named.
     """
-    tree = parse_yaml(_read(path), path)
+    tree = parse_yaml(read_yaml(path, "job file"), path)
     if not isinstance(tree, dict):
         raise JobError(f"{path}: a job file is a mapping of keys to values, and this is not; see `curation schema`")
     for override in sorted(overrides or [], key=lambda one: not one.startswith(METHOD_KEY)):  # it sets other keys
@@ -54,18 +55,22 @@ def load_job(path: str, overrides: list[str] | None = None) -> Job:
     return parse_job(tree, path)
 
 
-def _read(path: str) -> str:
-    """The text of the job file, of which no more is read than one may hold: it may be a device or a pipe."""
+def read_yaml(path: str, what: str) -> str:
+    """The text of a job file, or what it is, of which no more is read than one may hold: it may be a device or a pipe.
+
+    Raises:
+        JobError: it can't be read, is no UTF-8, or is too long.
+    """
     try:
         with Path(path).open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         text = raw.decode()
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
-        raise JobError(f"{path}: can't read the job file: {getattr(error, 'strerror', None) or error}") from error
+        raise JobError(f"{path}: can't read the {what}: {getattr(error, 'strerror', None) or error}") from error
     if len(raw) > MAX_BYTES:
         raise JobError(
-            f"{path}: a job file has at most {MAX_BYTES:,} bytes, and this has more: name folders or globs instead of "
-            "thousands of files"
+            f"{path}: a {what} has at most {MAX_BYTES:,} bytes, and this has more"
+            + ": name folders or globs instead of thousands of files" * (what == "job file")
         )
     return text
 
@@ -138,26 +143,34 @@ def _override(tree: dict[str, Any], override: str) -> None:
 
 def parse_job(tree: dict[str, Any], where: str) -> Job:
     """Checks a tree of values. Raises JobError with one line a fault."""
+    job = parse_tree(Job, tree, where)
+    for key in job.reasons:
+        check_key(key, f"{where}: reasons.{key}")
+    return job
+
+
+def parse_tree(model: type[Model], tree: Any, where: str) -> Model:
+    """A tree of values as a model says what it must be. Raises JobError with one line a fault."""
     try:
-        return Job.model_validate(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
         items = error.errors()
         faults: dict[str, str] = {}
         for item in items[:MAX_FAULTS]:  # a union says what each of its branches would have liked: the first will do
-            fault = _fault(item)
+            fault = _fault(item, model)
             faults.setdefault(fault.partition(":")[0], fault)
         more = [f"and {len(items) - MAX_FAULTS} faults more"] if len(items) > MAX_FAULTS else []
         raise JobError("\n".join(f"{where}: {fault}" for fault in [*faults.values(), *more])) from error
 
 
-def _fault(item: Any) -> str:
+def _fault(item: Any, root: type[BaseModel]) -> str:
     """One pydantic fault as a sentence that names the key."""
     *before, last = item["loc"] or ("job",)
     named = item["type"] in {"extra_forbidden", "missing"}  # then the last part is a key, whatever it looks like
     location = [part for part in before if not _is_type_tag(part)] + [last] * (named or not _is_type_tag(last))
     key = ".".join(map(str, location)) or "job"
     if item["type"] == "extra_forbidden":
-        known = _keys_beside(location)
+        known = _keys_beside(location, root)
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.0)
         return f"{key}: unknown key; did you mean {near[0]!r}?" if near else f"{key}: unknown key"
     if item["type"] == "missing":
@@ -173,7 +186,7 @@ def check_key(key: str, where: str) -> None:
     """Raises JobError where no key of a job file is written so; list indices are taken as they are."""
     location: list[Any] = [int(part) if part.isdigit() else part for part in key.split(".")]
     for end in range(1, len(location) + 1):
-        known = [] if isinstance(location[end - 1], int) else _keys_beside(location[:end])
+        known = [] if isinstance(location[end - 1], int) else _keys_beside(location[:end], Job)
         if known and location[end - 1] not in known:
             near = difflib.get_close_matches(str(location[end - 1]), known, n=1, cutoff=0.0)
             raise JobError(f"{where}: unknown key; did you mean {'.'.join([*map(str, location[: end - 1]), *near])!r}?")
@@ -184,24 +197,27 @@ def _is_type_tag(part: Any) -> bool:
     return isinstance(part, str) and (part in {"str", "int", "float"} or "[" in part or part.startswith("constrained-"))
 
 
-def _keys_beside(location: list[Any]) -> list[str]:
-    """The keys that the section at a location's parent knows."""
-    model: Any = Job
+def _keys_beside(location: list[Any], root: type[BaseModel]) -> list[str]:
+    """The keys that the section at a location's parent knows; none where keys are free, or there is no section."""
+    model: Any = root
+    free = False  # whether the next part is any key of a mapping
     for part in location[:-1]:
-        if isinstance(part, int):
+        if isinstance(part, int) or free:
+            free = False
             continue
         field = model.model_fields.get(part)
         model = _section_of(field.annotation) if field else None
-        if model is None:
+        if field is None or model is None:
             return []
-    return list(model.model_fields)
+        free = typing.get_origin(field.annotation) is dict
+    return [] if free else list(model.model_fields)
 
 
 def _section_of(annotation: Any) -> Any:
-    """The Section class inside an annotation such as `list[Source]`, or None."""
+    """The model inside an annotation such as `list[Source]`, or None."""
     arguments = typing.get_args(annotation)
     if not arguments:
-        return annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None
+        return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
     return next((found for argument in arguments if (found := _section_of(argument))), None)
 
 

@@ -33,6 +33,7 @@ from curation.stages import (
     plan,
     profiles,
     ray_cluster,
+    record,
     repeats,
     report,
     salience,
@@ -44,13 +45,15 @@ from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
 from curation.stages.findings import AUDIT, audit_figures
+from curation.stages.journal import Journal
 from curation.stages.shared_storage import check_nodes
 from curation.stages.spill import SPILL
 from curation.storage.lock import locked
 from curation.storage.store import Made, Marker, Store, fingerprint
 from curation.tables import TABLE_VERSION
 
-STAGES = (
+#: All stages but the last, which makes the record of them.
+BEFORE_RECORD = (
     sources.STAGE,
     tokenizer.STAGE,
     documents.STAGE,
@@ -69,6 +72,7 @@ STAGES = (
     shards.STAGE,
     report.STAGE,
 )
+STAGES = (*BEFORE_RECORD, record.stage_after(BEFORE_RECORD))
 
 #: The stages that look at the corpus, and leave the rest.
 AUDIT_STAGES = STAGES[: STAGES.index(salience.STAGE) + 1]
@@ -77,20 +81,30 @@ AUDIT_STAGES = STAGES[: STAGES.index(salience.STAGE) + 1]
 EVENTS = "events"
 
 
-def run_job(job: Job, reporter: Reporter) -> None:
+def run_job(job: Job, reporter: Reporter, overrides: Sequence[str] = ()) -> None:
     """Does the job, or what is left of it.
+
+    Args:
+        job: the job.
+        reporter: takes the events.
+        overrides: `KEY=VALUE` of the command line, which are in the job already: for the journal.
 
     Raises:
         CurationError: what a person must mend; what was committed stays.
     """
-    with _at_work(job, reporter) as run:
-        made = _run_stages(run, STAGES)
+    with _at_work(job, reporter, overrides) as (run, journal):
+        made = _run_stages(run, STAGES, journal)
         run.store.remove_folder(SPILL)
         reporter.event("done", shards=made["shards"].stats)
 
 
-def audit_job(job: Job, reporter: Reporter) -> dict[str, Any]:
+def audit_job(job: Job, reporter: Reporter, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Looks at a job's corpus: does the stages before the plan, with all that the audit measures; a run goes on there.
+
+    Args:
+        job: the job.
+        reporter: takes the events.
+        overrides: as `run_job` takes them.
 
     Returns:
         What was found, which is also written to `report/audit.json`.
@@ -100,8 +114,8 @@ def audit_job(job: Job, reporter: Reporter) -> dict[str, Any]:
     """
     everything = dict.fromkeys(type(job.audit).model_fields, True)
     whole = job.model_copy(update={"audit": job.audit.model_copy(update=everything)})
-    with _at_work(whole, reporter) as run:
-        _run_stages(run, AUDIT_STAGES)
+    with _at_work(whole, reporter, overrides) as (run, journal):
+        _run_stages(run, AUDIT_STAGES, journal)
         found = audit_figures(run.store, whole)
         run.store.write_json(AUDIT, found)
         reporter.event("done", findings=len(found["findings"]))
@@ -109,8 +123,8 @@ def audit_job(job: Job, reporter: Reporter) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _at_work(job: Job, reporter: Reporter) -> Iterator[Run]:
-    """A job on its run directory, locked, all events logged, also how it failed."""
+def _at_work(job: Job, reporter: Reporter, overrides: Sequence[str]) -> Iterator[tuple[Run, Journal]]:
+    """A job on its run directory, locked, and its journal; all events are logged, also how it failed."""
     with locked(Store.open(job.run_dir), lambda text: reporter.event("note", text=text)) as store:
         if store.is_local:
             reporter.keep_log(Path(store.root, "events.jsonl"))
@@ -119,18 +133,21 @@ def _at_work(job: Job, reporter: Reporter) -> Iterator[Run]:
             reporter.keep_copy(lambda log: store.write_bytes(name, log))
         reporter.run = store.shown()
         reporter.on_stage = partial(measure, reporter.run)
+        journal = Journal(store, job, overrides)
+        reporter.on_event = journal.hear
         reporter.event("run", run_dir=store.shown())
         try:
-            yield Run(job, store, reporter)
+            yield Run(job, store, reporter), journal
         except Exception as error:
             with contextlib.suppress(CurationError):  # of writing the log: the error that ended the run is to be told
                 reporter.event("failed", text=str(error) or type(error).__name__)
             raise
         finally:
+            reporter.on_event = None
             reporter.close()
 
 
-def _run_stages(run: Run, stages: Sequence[Stage]) -> dict[str, Made]:
+def _run_stages(run: Run, stages: Sequence[Stage], journal: Journal) -> dict[str, Made]:
     """Does what is not done of some stages; what each made."""
     made: dict[str, Made] = {}
     text = dump_job(run.job).encode()
@@ -144,7 +161,10 @@ def _run_stages(run: Run, stages: Sequence[Stage]) -> dict[str, Made]:
             if marker is None or (stage.outdated and stage.outdated(run)):
                 _keep_job(run, text)
                 prepare(stage.name)
+                journal.begin(stage.name, wanted)
                 marker = _work(run, stage, wanted)
+                if stage.name != "record":  # which names the last line, so nothing comes after it
+                    journal.done(marker)
             else:
                 if stage.recheck:
                     stage.recheck(run)

@@ -61,11 +61,13 @@ class Reporter:
         run: the run directory, as messages show it; empty before it is known.
         now: the stage at work; empty between stages.
         on_stage: hears the name whenever `now` changes, for the metrics.
+        on_event: hears every event, its kind and fields, for the journal.
     """
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self.run = self.now = ""
         self.on_stage: Callable[[str], object] | None = None
+        self.on_event: Callable[[str, dict[str, Any]], object] | None = None
         self._stream = stream or sys.stderr
         self._log: IO[str] | None = None
         self._copy: Callable[[bytes], object] | None = None
@@ -113,6 +115,8 @@ class Reporter:
             self._lines.append(line + "\n")
             if kind in {"start", "stage", "done", "failed"} or time.monotonic() - self._copied > COPY_EVERY:
                 self._put_copy(self._copy)
+        if self.on_event:
+            self.on_event(kind, fields)
         if self._bars is None:
             print(line, file=self._stream, flush=True)
         elif kind in {"note", "skip", "waiting", "lost"}:

@@ -103,7 +103,13 @@ def test_another_number_of_groups_fits_nothing_again(finished, tmp_path):
     path, run_dir, _ = finished
     shutil.copytree(run_dir, tmp_path / "run")
     options = [f"run_dir={tmp_path / 'run'}", *OPTIONS]
-    assert worked(run(path, *options, "clustering.clusters=[8, 4]")) == ["clusters", "plan", "shards", "report"]
+    assert worked(run(path, *options, "clustering.clusters=[8, 4]")) == [
+        "clusters",
+        "plan",
+        "shards",
+        "report",
+        "record",
+    ]
     assert faults(tmp_path / "run") == []
     assert worked(run(path, *options, "sampling.balance=clusters", "clustering.clusters=8"))[0] == "clusters"
     summary = json.loads((tmp_path / "run/report/summary.json").read_text())

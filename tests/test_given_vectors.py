@@ -95,7 +95,7 @@ def test_the_same_shards_from_another_type_of_column_and_other_splits(finished, 
 
 def test_another_column_embeds_anew_and_another_model_nothing(finished):
     _, path, _, _ = finished
-    assert worked(run(path, "embedding.max_tokens=7")) == ["report"]
+    assert worked(run(path, "embedding.max_tokens=7")) == ["report", "record"]
     again = worked(run(path, "sources.0.vector_column=emb2"))
     assert {"sources", "encoder", "embeddings"} <= set(again)
     assert not {"centroids", "assignments", "plan", "shards"} & set(again)  # the same numbers, so the same files

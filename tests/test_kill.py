@@ -124,7 +124,7 @@ def test_twenty_kills_change_nothing(tmp_path, model):
     assert left == []
     print(f"once more: {seconds:.1f} s")
     _, left = finish(path, log, "sampling.clip=1")  # every document once: another plan for certain
-    assert left == ["plan", "shards", "report"]
+    assert left == ["plan", "shards", "report", "record"]
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_kills_among_token_files_change_nothing(tmp_path):
     for attempt in range(KILLS):
         shutil.rmtree(run_dir, ignore_errors=True)
         shutil.copytree(reference, run_dir)
-        for folder in ("shards", "report"):
+        for folder in ("shards", "report", "record"):
             shutil.rmtree(run_dir / folder)
         process = start(path, log, *overrides)
         while process.poll() is None and len(list(run_dir.glob("spill/**/*.json"))) <= attempt % 4:
@@ -154,7 +154,7 @@ def test_kills_among_token_files_change_nothing(tmp_path):
         if 0 < receipts < prefixes:
             middle.append(receipts)
             _, worked = finish(path, log, *overrides)
-            assert worked == ["shards", "report"]
+            assert worked == ["shards", "report", "record"]
             assert shard_hashes(run_dir) == shard_hashes(reference)
         if len(middle) == 4:
             break

@@ -74,7 +74,7 @@ def essence(rows):
 )
 def test_every_format_gives_a_trainer_the_same_rows(finished, written, overrides):
     target, stages = written(*overrides)
-    assert stages == ["shards", "report"]
+    assert stages == ["shards", "report", "record"]
     assert faults(target) == []
     for split in ("train", "validation"):
         found = rows_of(target, split)

@@ -19,6 +19,7 @@ from curation.errors import InputError, JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
+from curation.report.record.chain import SAID
 from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import ONE_WORKER, card_hashes, job, shard_hashes
@@ -29,7 +30,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 def run(path, *overrides, several=False):
     """Runs a job, with one worker at a time or as many as there is room for; returns the events."""
     stream = io.StringIO()
-    run_job(load_job(path, [*([] if several else ONE_WORKER), *overrides]), Reporter(stream))
+    given = [*([] if several else ONE_WORKER), *overrides]
+    run_job(load_job(path, given), Reporter(stream), given)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -121,10 +123,10 @@ def test_another_clip_replans_and_rewrites_only(finished, tmp_path):
     target = tmp_path / "run"
     shutil.copytree(run_dir, target)
     other = ["sampling.clip=1", "sampling.budget.epochs=0.5"]
-    assert worked(run(path, f"run_dir={target}", *other)) == ["plan", "shards", "report"]
+    assert worked(run(path, f"run_dir={target}", *other)) == ["plan", "shards", "report", "record"]
     assert shard_hashes(target) != shard_hashes(run_dir)
     assert faults(target) == []
-    assert worked(run(path, f"run_dir={target}")) == ["plan", "shards", "report"]
+    assert worked(run(path, f"run_dir={target}")) == ["plan", "shards", "report", "record"]
     assert shard_hashes(target) == shard_hashes(run_dir)
 
 
@@ -142,6 +144,8 @@ def test_the_same_shards_whatever_the_splits_and_actors(finished, tmp_path, over
     run(path, f"run_dir={tmp_path / 'other'}", *overrides, several=True)
     assert shard_hashes(tmp_path / "other") == shard_hashes(run_dir)
     assert card_hashes(tmp_path / "other") == card_hashes(run_dir)
+    if overrides[0].startswith("resources"):  # splits are among the values that the record lists
+        assert recorded(tmp_path / "other") == recorded(run_dir)
 
 
 def test_a_run_that_lost_files_and_markers_ends_with_the_same_bytes(finished, tmp_path):
@@ -170,7 +174,7 @@ def test_every_order_and_weights(finished, tmp_path, order):
     quality = ["quality.column=score", "quality.scale=[0, 5]"] if order == "curriculum" else []
     events = run(path, f"run_dir={target}", f"sampling.order={order}", "blending.weights=proportional", *quality)
     read_again = ["documents", "clusters"] if quality else []  # and nothing is embedded or clustered again
-    assert worked(events) == [*read_again, "plan", "shards", "report"]
+    assert worked(events) == [*read_again, "plan", "shards", "report", "record"]
     assert faults(target) == []
     summary = json.loads((target / "report/summary.json").read_text())
     shares = {row["domain"]: row["share_after"] for row in summary["domains"]}
@@ -220,6 +224,13 @@ def test_plan_estimates_and_writes_nothing(finished, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "embeddings" in printed
     assert "400" in printed
+
+
+def recorded(run_dir):
+    """What a record and its decisions say, but for when and where."""
+    record = json.loads((run_dir / "record/curation_record.json").read_text())
+    lines = [json.loads(line) for line in (run_dir / "record/decisions.jsonl").read_text().splitlines()]
+    return record["made"]["content_sha256"], [[line[name] for name in SAID] for line in lines]
 
 
 def damaged_files(run_dir):
@@ -302,11 +313,11 @@ def test_other_values_in_a_kept_column_reach_the_shards(tmp_path):
     with pytest.raises(InputError, match="changed since this run counted it"):
         run(path)
     events = run(path, "sources.0.licence=CC0")  # another declaration, so the sources are counted anew
-    assert worked(events) == ["sources", "tokenizer", "documents", "shards", "report"]
+    assert worked(events) == ["sources", "tokenizer", "documents", "shards", "report", "record"]
     ids = {row["id"] for file in tmp_path.glob("run/shards/*.parquet") for row in pq.read_table(file).to_pylist()}
     assert any(str(value).startswith("other/") for value in ids)
     assert faults(tmp_path / "run") == []
-    assert worked(run(path, "sources.0.licence=CC-BY-4.0")) == ["sources", "report"]
+    assert worked(run(path, "sources.0.licence=CC-BY-4.0")) == ["sources", "report", "record"]
 
 
 def test_more_actors_than_there_is_room_for(finished, tmp_path):

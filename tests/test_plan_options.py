@@ -68,7 +68,7 @@ class Planned:
 
 def test_weights_by_quality_and_documents_in_proportion_to_it(planned):
     got = planned("blending.weights=quality", "sampling.clip=10", "sampling.budget.epochs=2")
-    assert worked(got.events) == ["plan", "shards", "report"]
+    assert worked(got.events) == ["plan", "shards", "report", "record"]
     [record] = got.weights
     means = record["because"]["mean_quality"]
     importance = record["because"]["importance"]
@@ -90,7 +90,7 @@ def test_weights_by_quality_and_documents_in_proportion_to_it(planned):
 def test_a_quality_curve_leaves_out_the_worst(planned):
     options = ["blending.weights=quality", "quality.curve.kind=dolma3"]
     got = planned(*options, "sampling.budget.epochs=0.8")
-    assert worked(got.events) == ["plan", "shards", "report"]
+    assert worked(got.events) == ["plan", "shards", "report", "record"]
     web = {i: n for i, n in got.drawn().items() if i < 400}  # document i has quality i / 399, the news all have 0.3
     assert min(web) > 60
     assert sum(n for i, n in web.items() if i > 300) > 2 * sum(n for i, n in web.items() if i < 200)
@@ -237,7 +237,7 @@ def test_baselines_by_the_same_door(planned, method, expected):
 
 def test_weights_from_the_texts_come_with_reasons(finished, planned, capsys):
     got = planned("blending.weights=auto", "blending.bounds={floor: 0.05, cap: 20}")
-    assert worked(got.events) == ["profiles", "plan", "shards", "report"]
+    assert worked(got.events) == ["profiles", "plan", "shards", "report", "record"]
     [record] = got.weights
     assert record["strategy"] == "auto"
     assert record["because"]["after"] >= record["because"]["before"]
@@ -324,7 +324,7 @@ def test_profiles_are_made_anew_when_a_source_moves_to_another_domain(tmp_path):
     domains = {"law": texts(60, 1, ["law"]), "space": texts(60, 2, ["space"]), "odd": code(30)}
     path = Path(write_domains(tmp_path / "a", domains))
     assert "profiles" in worked(run(str(path)))
-    assert worked(run(str(path), "sampling.clip=2")) == ["plan", "shards", "report"]
+    assert worked(run(str(path), "sampling.clip=2")) == ["plan", "shards", "report", "record"]
     path.write_text(path.read_text().replace("domain: odd", "domain: law"))
     assert "profiles" in worked(run(str(path)))
     record = json.loads((tmp_path / "a/run/plan/weights.json").read_text())

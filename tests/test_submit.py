@@ -114,7 +114,7 @@ def events(log, kind):
 
 def test_a_submitted_job_runs_from_its_working_directory_on_every_node(cluster, alone):
     _, log = alone
-    assert events(log, "stage")[-1] == "report"
+    assert events(log, "stage")[-1] == "record"
     assert "What went in and what came out" in log
     copies = cluster.code.with_name("seen").read_text().split()
     assert len(copies) >= 3  # the driver and the workers

@@ -79,7 +79,7 @@ def test_token_files_hold_the_schedule(finished, copied):
     assert index["tokens"] == stats["tokens"] == sum(len(ids) for ids in tokens)
     for folder in ("shards", "report"):
         shutil.rmtree(copied / folder)
-    assert worked(run(path, f"run_dir={copied}", several=True)) == ["shards", "report"]
+    assert worked(run(path, f"run_dir={copied}", several=True)) == ["shards", "report", "record"]
     assert shard_hashes(copied) == shard_hashes(run_dir)
 
 
@@ -152,7 +152,7 @@ def test_a_run_killed_while_it_writes_token_files_ends_with_the_same_bytes(finis
     assert "shards/validation/news.bin" in there
     assert "shards/validation/news.idx" not in there
     before = (copied / FIRST).stat().st_mtime_ns
-    assert worked(run(path, f"run_dir={copied}")) == ["shards", "report"]
+    assert worked(run(path, f"run_dir={copied}")) == ["shards", "report", "record"]
     assert (copied / FIRST).stat().st_mtime_ns == before, "what was there already is not written again"
     assert shard_hashes(copied) == shard_hashes(run_dir)
     assert not list(copied.rglob(".tmp-*"))

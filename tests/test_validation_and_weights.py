@@ -168,9 +168,9 @@ def test_shards_that_were_lost_come_back_and_copies_are_a_matter_of_the_plan(fin
         target / "shards/_done.json",
     ):
         file.unlink()
-    assert worked(run(path, f"run_dir={target}", several=True)) == ["shards"]
+    assert worked(run(path, f"run_dir={target}", several=True)) == ["shards", "record"]
     assert all_hashes(target) == all_hashes(run_dir)
-    assert worked(run(path, f"run_dir={target}", "output.repetition=copies")) == ["plan", "shards", "report"]
+    assert worked(run(path, f"run_dir={target}", "output.repetition=copies")) == ["plan", "shards", "report", "record"]
     assert faults(target) == []
     index, before = index_of(target), index_of(run_dir)
     assert "sample_weight" not in index["columns"]

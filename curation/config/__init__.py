@@ -7,6 +7,7 @@ from curation.config.embedding import Embedding
 from curation.config.job import Job, Rows, Source
 from curation.config.output import Output, Validation
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
+from curation.config.record import Record
 from curation.config.resources import Resources
 from curation.config.tokens import Tokens
 
@@ -25,6 +26,7 @@ __all__ = [
     "Output",
     "Phase",
     "Quality",
+    "Record",
     "Resources",
     "Rows",
     "Sampling",

@@ -18,6 +18,7 @@ from curation.config.cost import Cost
 from curation.config.embedding import Embedding
 from curation.config.output import Output
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
+from curation.config.record import Record
 from curation.config.resources import Resources
 from curation.config.section import PRINTABLE, Positive, Section
 from curation.config.tokens import Tokens
@@ -113,6 +114,11 @@ class Job(Section):
     """How much of the machine or cluster is used."""
     cost: Cost | None = None
     """What machines cost, for `curation plan`. None: it plans without prices."""
+    record: Record = Record()
+    """The record of the run: where people's answers are."""
+    reasons: dict[Annotated[str, Field(pattern=PRINTABLE)], Annotated[str, Field(min_length=1, max_length=10_000)]] = {}
+    """Why a key has its value, for the record: `{sampling.clip: "..."}`. Keys as `--set` has them; one of a section
+    is for all in it."""
 
     @model_validator(mode="before")
     @classmethod

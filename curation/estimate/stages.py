@@ -45,6 +45,8 @@ ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
 SOLVE = 4.0
 #: Seconds until a GPU can compute, the measurement of its batches included.
 GPU_START = 8.0
+#: What the record takes where there is nearly nothing to sum up, in TURNs.
+RECORD_TURNS = 6
 #: Bytes of a document's signature: hashes of its bands, a byte of each function, and its number.
 SIGNATURE_BYTES = 8 * BANDS + PERMUTATIONS + 8
 #: zstd size of text, as a share of its bytes.
@@ -113,6 +115,14 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         ),
         _shards(work, rates, cpus, splits),
         StageTime("report", TURN * (2 if work.languages else 1), note="figures"),
+        StageTime(
+            "record",
+            RECORD_TURNS * TURN,
+            splits,
+            work.documents / rates.summarised_documents,
+            over_splits,
+            note="sums over all documents",
+        ),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
 

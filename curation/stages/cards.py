@@ -36,6 +36,8 @@ _NO_RECIPE: Any = {
     "split_bytes": True,
     "resources": True,
     "cost": True,
+    "record": True,
+    "reasons": True,
     "embedding": {"batch_tokens"},
     "sources": {"__all__": {"licence", "facts"}},
 }

@@ -46,7 +46,8 @@ FITTED = (
 
 def settings(job: Job) -> dict[str, Any]:
     """What the summary and the cards depend on besides the tables."""
-    return job.model_dump(mode="json", exclude={"resources", "run_dir", "cost"}) | {"cards": CARDS_VERSION}
+    unread = {"resources", "run_dir", "cost", "record", "reasons"}
+    return job.model_dump(mode="json", exclude=unread) | {"cards": CARDS_VERSION}
 
 
 def work(run: Run) -> Result:

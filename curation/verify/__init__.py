@@ -3,7 +3,8 @@
 `files`: every file that a marker names is there with the bytes that were written, and none too many. `splits` and
 `schedule`, `shards`, `totals` and `held_out`: the tables' promises, split by split, shard by shard, and between the
 sums. `remade`: what is a pure function of committed tables is made once more, and must be the same bytes; `audit`: so
-is what the audit measured. All of it in Ray tasks; the driver keeps sums only.
+is what the audit measured. `record`: the record says what the tables say, and no line of the chain of decisions is
+missing or changed. All of it in Ray tasks; the driver keeps sums only.
 
 Tables are looked at only when the files are whole, since a damaged one would only be noise.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 
 import pyarrow as pa
 
@@ -24,6 +26,7 @@ from curation.stages.sources import recheck
 from curation.storage.store import DONE, Store
 from curation.verify.audit import check_audit
 from curation.verify.files import check_files, read_job
+from curation.verify.record import check_chain, check_record
 from curation.verify.remade import check_remade
 from curation.verify.totals import check_tables
 
@@ -62,12 +65,15 @@ def verify(
         yield fault
     if not whole:
         return
+    yield from check_chain(store)
     if inputs:
         yield _inputs(store, job)
     try:
-        yield from check_tables(store, job, sample, inputs)
-        yield from check_remade(store, job)
-        yield from check_audit(store, job)
+        for fault in chain(check_tables(store, job, sample, inputs), check_remade(store, job), check_audit(store, job)):
+            whole = whole and fault is None
+            yield fault
+        if whole:  # a record of tables that are damaged would only be noise
+            yield from check_record(store, job, stages)
     except (CurationError, pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
         yield f"the tables do not fit together: {type(error).__name__}: {error}"
 

@@ -65,7 +65,7 @@ def test_what_is_planted_is_found_and_nothing_else(audited):
 def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
     path, _, found = audited
     whole = ["audit.near_duplicates=true", "audit.salience=true"]
-    assert worked(run(path, *whole)) == ["profiles", "plan", "shards", "report"]
+    assert worked(run(path, *whole)) == ["profiles", "plan", "shards", "report", "record"]
     run_dir = load_job(path, []).run_dir
     store = Store.open(run_dir)
     assert faults(run_dir) == []

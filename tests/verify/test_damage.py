@@ -54,7 +54,7 @@ def sign(run_dir):
                     part = told[f"shards/{shard['file']}"]
                     shard |= {"bytes": part.bytes, "sha256": part.sha256}
                 section["bytes"] = sum(shard["bytes"] for shard in section["shards"])
-            index.write_text(json.dumps(listed))
+            index.write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n")  # as it was, if nothing changed
             size, sha256 = store.hash("shards/curation_index.json")
             parts = [
                 replace(p, bytes=size, sha256=sha256) if p.name == "shards/curation_index.json" else p for p in parts

@@ -40,6 +40,8 @@ from curation.stages import (
 from curation.stages.board import measure
 from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
+from curation.stages.page import PAGE, write_page
+from curation.stages.report import SUMMARY
 from curation.stages.shared_storage import check_nodes
 from curation.stages.spill import SPILL
 from curation.storage.lock import locked
@@ -96,6 +98,8 @@ def run_job(job: Job, reporter: Reporter) -> None:
 
 def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
     made: dict[str, Made] = {}
+    seconds: dict[str, float] = {}
+    page = run.store.exists(PAGE)
     text = dump_job(run.job).encode()
     for stage in STAGES:
         if stage.precheck and run.store.marker(stage.name) is None:
@@ -106,14 +110,16 @@ def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
         if marker is None or (stage.outdated and stage.outdated(run)):
             _keep_job(run, text)
             prepare(stage.name)
-            marker = _work(run, stage, wanted)
+            marker, page = _work(run, stage, wanted), False
         else:
             if stage.recheck:
                 stage.recheck(run)
             run.reporter.event("skip", stage=stage.name)
-        made[stage.name] = marker.made
+        made[stage.name], seconds[stage.name] = marker.made, marker.seconds
     _keep_job(run, text)
     run.store.remove_folder(SPILL)
+    if not page:
+        write_page(run.store, run.job, run.store.read_json(SUMMARY), seconds)
     run.reporter.event("done", shards=made["shards"].stats)
 
 

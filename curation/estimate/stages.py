@@ -107,7 +107,13 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             note="one process",
         ),
         _shards(work, rates, over_splits, splits),
-        StageTime("report", TURN, note="figures"),
+        StageTime(
+            "report",
+            4 * TURN,
+            work=work.documents / rates.summarised_documents,
+            slots=over_splits,
+            note="figures, page",
+        ),
     ]
     return [replace(time, spread=rates.gpu_spread if time.gpus else rates.spread) for time in times]
 

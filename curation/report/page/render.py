@@ -20,6 +20,9 @@ from curation.report.page.data import PageData
 #: The scripts, in the order in which they need each other; together they are one function, so none leaves a global.
 SCRIPTS = ("dom", "charts", "bars", "clusters", "map", "mixture", "table", "sections", "audit", "main")
 
+#: The styles, in the order in which the later win.
+STYLES = ("base", "figures", "parts", "media")
+
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
@@ -32,7 +35,8 @@ def page_html(data: PageData) -> str:
     Returns:
         HTML, to be written as UTF-8. The same data give the same page.
     """
-    style, head, library = asset("page.css"), asset("head.js"), asset("echarts.common.min.js", "vendor")
+    head, library = asset("head.js"), asset("echarts.common.min.js", "vendor")
+    style = "".join(asset(f"{name}.css") for name in STYLES)
     script = '(() => {\n"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
     parts = {
         "policy": policy([head, library, script], [style]),

@@ -6,7 +6,12 @@ function findings() {
   const rank = { flag: 0, undecided: 1, clear: 2 };
   const rows = data.findings.toSorted((one, other) => rank[one.verdict] - rank[other.verdict]);
   const line = (row) =>
-    element("li", {}, element("span", { class: `verdict ${VERDICTS[row.verdict] || "undecided"}` }, row.verdict), element("p", {}, row.words));
+    element(
+      "li",
+      {},
+      element("span", { class: `verdict ${VERDICTS[row.verdict] || "undecided"}` }, row.verdict),
+      element("p", {}, row.words),
+    );
   const flagged = rows.filter((row) => row.verdict === "flag").length;
   const junk = clusters.filter((row) => row.warning);
   const told = rows.length
@@ -19,8 +24,25 @@ function findings() {
         "div",
         { class: "block" },
         element("h3", {}, `Clusters that look like junk: ${count(junk.length)}`),
-        element("ul", { class: "findings" }, junk.slice(0, 20).map((row) => element("li", {}, element("span", { class: "verdict undecided" }, "look"), element("p", {}, `Cluster ${row.cluster}, ${plural(row.documents, "document", "documents")}: ${row.warning}. ${row.terms.slice(0, 5).join(", ")}`)))),
-        junk.length > 20 ? element("p", { class: "about" }, "The others are in the table of all clusters.") : null,
+        element(
+          "ul",
+          { class: "findings" },
+          junk
+            .slice(0, 8)
+            .map((row) =>
+              element(
+                "li",
+                {},
+                element("span", { class: "verdict undecided" }, "look"),
+                element(
+                  "p",
+                  {},
+                  `Cluster ${row.cluster}, ${plural(row.documents, "document", "documents")}: ${row.warning}. ${row.terms.slice(0, 5).join(", ")}`,
+                ),
+              ),
+            ),
+        ),
+        junk.length > 8 ? element("p", { class: "about" }, "The others are in the table of all clusters.") : null,
       )
     : null;
   const list = (part) => element("ul", { class: "findings" }, part.map(line));
@@ -42,9 +64,20 @@ function nearDuplicates() {
     "div",
     { class: "block" },
     element("h3", {}, "Near-duplicates"),
-    element("p", {}, `${plural(found.documents, "document is", "documents are")} nearly the same as another one: ${percent(found.rate)} of all, in ${plural(found.groups, "group", "groups")}. They are measured, and not dropped.`),
+    element(
+      "p",
+      {},
+      `${plural(found.documents, "document is", "documents are")} nearly the same as another one: ${percent(found.rate)} of all, in ${plural(found.groups, "group", "groups")}. They are measured, and not dropped.`,
+    ),
     largestGroups.length
-      ? table("The largest groups", [{ name: "group (its first document)", words: true, head: true, of: (row) => count(row.group) }, { name: "documents", of: (row) => count(row.documents) }], largestGroups)
+      ? table(
+          "The largest groups",
+          [
+            { name: "group (its first document)", words: true, head: true, of: (row) => count(row.group) },
+            { name: "documents", of: (row) => count(row.documents) },
+          ],
+          largestGroups,
+        )
       : null,
   );
 }

@@ -1,8 +1,34 @@
 // Charts: drawn when they come near the screen, drawn again when theme or width change, each with its figures as a
 // table for those who don't see it.
 const PALETTES = {
-  light: ["#0b6e82", "#d07a1f", "#5a63b8", "#6f9430", "#b8476b", "#8a6d4f", "#2f9a7f", "#b3951a", "#6b7a99", "#9b59a8", "#2f78c4", "#a34b2a"],
-  dark: ["#4fb9cf", "#e59a4a", "#8f97e6", "#9cc257", "#e07a9b", "#bf9f7d", "#5fc7a8", "#d9bd4a", "#98a8c9", "#c58bd1", "#6aa9ea", "#d98562"],
+  light: [
+    "#0b6e82",
+    "#d07a1f",
+    "#5a63b8",
+    "#6f9430",
+    "#b8476b",
+    "#8a6d4f",
+    "#2f9a7f",
+    "#b3951a",
+    "#6b7a99",
+    "#9b59a8",
+    "#2f78c4",
+    "#a34b2a",
+  ],
+  dark: [
+    "#4fb9cf",
+    "#e59a4a",
+    "#8f97e6",
+    "#9cc257",
+    "#e07a9b",
+    "#bf9f7d",
+    "#5fc7a8",
+    "#d9bd4a",
+    "#98a8c9",
+    "#c58bd1",
+    "#6aa9ea",
+    "#d98562",
+  ],
 };
 const OTHERS = { light: "#b9bec4", dark: "#525a62" };
 
@@ -12,9 +38,17 @@ function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
-    text: of("text"), muted: of("muted"), line: of("line"), surface: of("surface"), accent: of("accent"),
-    before: of("before"), less: of("less"), more: of("more"), even: of("even"),
-    series: PALETTES[theme], others: OTHERS[theme],
+    text: of("text"),
+    muted: of("muted"),
+    line: of("line"),
+    surface: of("surface"),
+    accent: of("accent"),
+    before: of("before"),
+    less: of("less"),
+    more: of("more"),
+    even: of("even"),
+    series: PALETTES[theme],
+    others: OTHERS[theme],
   };
 }
 
@@ -72,7 +106,11 @@ function figure(parts) {
   function draw(width) {
     const paint = colours();
     const first = !entry.chart;
-    if (first) entry.chart = echarts.init(host, null, { renderer: "canvas", devicePixelRatio: Math.max(2, window.devicePixelRatio) });
+    if (first)
+      entry.chart = echarts.init(host, null, {
+        renderer: "canvas",
+        devicePixelRatio: Math.max(2, window.devicePixelRatio),
+      });
     entry.chart.resize(width ? { width } : undefined);
     entry.chart.setOption({ ...base(paint), ...parts.option(paint, host.clientWidth) }, true);
     legend.replaceChildren(

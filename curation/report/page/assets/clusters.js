@@ -36,7 +36,9 @@ function detail(cluster) {
     element(
       "ul",
       { class: "terms", "aria-label": "terms" },
-      cluster.terms.length ? cluster.terms.map((term) => element("li", {}, term)) : element("li", {}, "no terms set it apart"),
+      cluster.terms.length
+        ? cluster.terms.map((term) => element("li", {}, term))
+        : element("li", {}, "no terms set it apart"),
     ),
     element(
       "dl",
@@ -50,7 +52,13 @@ function detail(cluster) {
       fact("most from", cluster.domainName),
       grouped ? fact("group", count(cluster.group)) : null,
     ),
-    told.length ? element("ul", { class: "notes" }, told.map((note) => element("li", {}, note))) : null,
+    told.length
+      ? element(
+          "ul",
+          { class: "notes" },
+          told.map((note) => element("li", {}, note)),
+        )
+      : null,
     element("h4", {}, cluster.examples.length ? "Texts near its centre" : "None of its texts were kept as a sample"),
     cluster.examples.map((text) => element("blockquote", {}, text)),
   );

@@ -14,7 +14,12 @@ function element(tag, attributes = {}, ...children) {
 }
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e4, "k", 1e3]];
+const UNITS = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e4, "k", 1e3],
+];
 
 /** A whole number with thousands separators. */
 const count = (number) => (number === null || number === undefined ? "–" : whole.format(number));
@@ -26,6 +31,12 @@ function short(number) {
   if (!found) return whole.format(number);
   const scaled = number / (found[2] || found[0]);
   return `${scaled.toPrecision(Math.abs(scaled) >= 999.5 ? 4 : 3)}\u202f${found[1]}`;
+}
+
+/** The same without zeros at the end, for an axis. */
+function shortest(number) {
+  const [figure, unit] = short(number).split("\u202f");
+  return unit ? `${Number(figure)}\u202f${unit}` : figure;
 }
 
 /** A share as per cent, with as many digits as a small one needs. */
@@ -42,6 +53,9 @@ function percent(share) {
 const times = (ratio) => (Number.isFinite(ratio) ? `${ratio >= 9.995 ? ratio.toFixed(1) : ratio.toFixed(2)}×` : "–");
 
 const decimal = (number, digits) => (Number.isFinite(number) ? number.toFixed(digits) : "–");
+
+/** A number of things that need not be whole: 8.4, 276, 1,959. */
+const few = (number) => (number < 99.95 ? decimal(number, 1) : count(number));
 
 /** A duration: 0.4 s, 12 s, 3 min 05 s, 2 h 07 min. */
 function duration(seconds) {
@@ -63,7 +77,11 @@ const WORDS = (text) => text.replaceAll("_", " ");
  */
 function table(caption, columns, rows, attributes = {}) {
   const cell = (column, row) =>
-    element(column.head ? "th" : "td", { scope: column.head && "row", class: column.words ? "words" : "figure" }, column.of(row));
+    element(
+      column.head ? "th" : "td",
+      { scope: column.head && "row", class: column.words ? "words" : "figure" },
+      column.of(row),
+    );
   return element(
     "div",
     { class: "scroll", role: "region", tabindex: "0", "aria-label": caption },
@@ -71,8 +89,28 @@ function table(caption, columns, rows, attributes = {}) {
       "table",
       attributes,
       element("caption", { class: "unseen" }, caption),
-      element("thead", {}, element("tr", {}, columns.map((column) => element("th", { scope: "col", class: column.words ? "words" : "figure" }, column.name)))),
-      element("tbody", {}, rows.map((row) => element("tr", {}, columns.map((column) => cell(column, row))))),
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          columns.map((column) =>
+            element("th", { scope: "col", class: column.words ? "words" : "figure" }, column.name),
+          ),
+        ),
+      ),
+      element(
+        "tbody",
+        {},
+        rows.map((row) =>
+          element(
+            "tr",
+            {},
+            columns.map((column) => cell(column, row)),
+          ),
+        ),
+      ),
     ),
   );
 }

@@ -12,9 +12,9 @@ const mapped = data.domains
   .slice(0, data.domains.length > MAPPED + 1 ? MAPPED : data.domains.length)
   .map(({ place }) => place);
 
-/** The colour of a change: blue for less, orange for more, eight times or beyond at the ends. */
+/** The colour of a change: blue for less, orange for more; strongest from four times on. */
 function changeColour(paint, change) {
-  const strength = change > 0 ? Math.max(-1, Math.min(1, Math.log2(change) / 3)) : -1;
+  const strength = change > 0 ? Math.max(-1, Math.min(1, Math.log2(change) / 2)) : -1;
   return mix(paint.even, strength < 0 ? paint.less : paint.more, Math.abs(strength));
 }
 
@@ -28,13 +28,25 @@ function mix(from, to, share) {
 const COLOURINGS = {
   change: {
     of: (paint, cluster) => changeColour(paint, cluster.change),
-    legend: (paint) => [[0, "nothing left"], [0.5, "half its share"], [1, "the same"], [2, "twice"], [8, "8 times or more"]].map(([change, name]) => [name, changeColour(paint, change)]),
+    legend: (paint) =>
+      [
+        [0.25, "a quarter of its share or less"],
+        [0.5, "half"],
+        [1, "the same"],
+        [2, "twice"],
+        [4, "4 times or more"],
+      ].map(([change, name]) => [name, changeColour(paint, change)]),
   },
   domain: {
-    of: (paint, cluster) => (mapped.includes(cluster.domain) ? paint.series[mapped.indexOf(cluster.domain) % paint.series.length] : paint.others),
+    of: (paint, cluster) =>
+      mapped.includes(cluster.domain)
+        ? paint.series[mapped.indexOf(cluster.domain) % paint.series.length]
+        : paint.others,
     legend: (paint) => [
       ...mapped.map((place, index) => [data.domains[place].domain, paint.series[index % paint.series.length]]),
-      ...(mapped.length < data.domains.length ? [[`${count(data.domains.length - mapped.length)} others`, paint.others]] : []),
+      ...(mapped.length < data.domains.length
+        ? [[`${count(data.domains.length - mapped.length)} others`, paint.others]]
+        : []),
     ],
   },
 };
@@ -42,7 +54,8 @@ const COLOURINGS = {
 /** The map with its panel. */
 function mapSection() {
   const state = { colouring: "change", chosen: null, chart: null };
-  const size = (width, height) => (cluster) => Math.max(SMALLEST, Math.sqrt((4 * COVERED * width * height * cluster.share_before) / Math.PI));
+  const size = (width, height) => (cluster) =>
+    Math.max(SMALLEST, Math.sqrt((4 * COVERED * width * height * cluster.share_before) / Math.PI));
 
   function option(paint, width) {
     const diameter = size(width, map.querySelector(".chart").clientHeight);
@@ -51,7 +64,7 @@ function mapSection() {
       value: [cluster.x, cluster.y],
       place: cluster.place,
       symbolSize: diameter(cluster),
-      itemStyle: { color: colouring.of(paint, cluster), opacity: 0.72, borderColor: paint.surface, borderWidth: 0.75 },
+      itemStyle: { color: colouring.of(paint, cluster), opacity: 0.8, borderColor: paint.surface, borderWidth: 0.75 },
     });
     const ring = state.chosen && {
       value: [state.chosen.x, state.chosen.y],
@@ -65,7 +78,11 @@ function mapSection() {
       yAxis: place,
       tooltip: { ...base(paint).tooltip, trigger: "item", formatter: ({ data: { place: at } }) => hint(clusters[at]) },
       series: [
-        { type: "scatter", data: clusters.map(point), emphasis: { scale: false, itemStyle: { opacity: 1, borderColor: paint.text, borderWidth: 1.5 } } },
+        {
+          type: "scatter",
+          data: clusters.map(point),
+          emphasis: { scale: false, itemStyle: { opacity: 1, borderColor: paint.text, borderWidth: 1.5 } },
+        },
         { type: "scatter", data: ring ? [ring] : [], silent: true, z: 5 },
       ],
     };
@@ -98,11 +115,30 @@ function mapSection() {
   const title = element("h3", { id: "chosen-title" }, "");
   const panel = element("div", { class: "panel-body" });
   const step = (by, text, label) =>
-    element("button", { type: "button", class: "quiet", "aria-label": label, onclick: () => choose(clusters[(state.chosen.place + by + clusters.length) % clusters.length]) }, text);
+    element(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": label,
+        onclick: () => choose(clusters[(state.chosen.place + by + clusters.length) % clusters.length]),
+      },
+      text,
+    );
   const aside = element(
     "div",
-    { class: "panel", role: "group", "aria-labelledby": "chosen-title" },
-    element("div", { class: "panel-head", "aria-live": "polite" }, title, element("span", { class: "steps" }, step(-1, "‹", "the next larger cluster"), step(1, "›", "the next smaller cluster"))),
+    { class: "panel", role: "group", tabindex: "0", "aria-labelledby": "chosen-title" },
+    element(
+      "div",
+      { class: "panel-head", "aria-live": "polite" },
+      title,
+      element(
+        "span",
+        { class: "steps" },
+        step(-1, "‹", "the next larger cluster"),
+        step(1, "›", "the next smaller cluster"),
+      ),
+    ),
     panel,
   );
 
@@ -114,10 +150,19 @@ function mapSection() {
   }
   choose(clusters[0]);
 
-  const colouring = choice("Colour", "colouring", [["change", "change of share"], ["domain", "domain"]], state.colouring, (value) => {
-    state.colouring = value;
-    map.redraw();
-  });
+  const colouring = choice(
+    "Colour",
+    "colouring",
+    [
+      ["change", "change of share"],
+      ["domain", "domain"],
+    ],
+    state.colouring,
+    (value) => {
+      state.colouring = value;
+      map.redraw();
+    },
+  );
   return section(
     "map",
     "Clusters by meaning",

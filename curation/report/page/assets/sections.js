@@ -2,7 +2,12 @@
 
 /** A figure that stands out. */
 const tile = (value, name, about) =>
-  element("div", { class: "tile" }, element("dt", {}, name), element("dd", {}, element("strong", {}, value), element("span", {}, about)));
+  element(
+    "div",
+    { class: "tile" },
+    element("dt", {}, name),
+    element("dd", {}, element("strong", {}, value), element("span", {}, about)),
+  );
 
 /** The beginning: what went in, what came out, and what that is worth. */
 function overview() {
@@ -11,11 +16,27 @@ function overview() {
   const tiles = element(
     "dl",
     { class: "tiles" },
-    tile(short(read.documents), "documents read", `${short(read.tokens)} tokens, ${plural(data.domains.length, "domain", "domains")}`),
+    tile(
+      short(read.documents),
+      "documents read",
+      `${short(read.tokens)} tokens, ${plural(data.domains.length, "domain", "domains")}`,
+    ),
     tile(short(plan.draws), "draws", `${short(plan.tokens)} tokens, no document more than ${data.clip} times`),
-    tile(percent(plan.used_documents / plan.documents), "of the documents used", `${count(plan.documents - plan.used_documents)} are never drawn`),
-    tile(`${decimal(balance.effective_clusters.before, 1)} → ${decimal(balance.effective_clusters.after, 1)}`, "effective clusters", `of ${count(clusters.length)}; Gini ${decimal(balance.gini.before, 2)} → ${decimal(balance.gini.after, 2)}`),
-    tile(percent(plan.effective_tokens / Math.max(1, plan.tokens)), "worth of the tokens", `${short(plan.effective_tokens)} as different ones`),
+    tile(
+      percent(plan.used_documents / plan.documents),
+      "documents used",
+      `${count(plan.documents - plan.used_documents)} are never drawn`,
+    ),
+    tile(
+      `${few(balance.effective_clusters.before)} → ${few(balance.effective_clusters.after)}`,
+      "effective clusters",
+      `of ${count(clusters.length)}; Gini ${decimal(balance.gini.before, 2)} → ${decimal(balance.gini.after, 2)}`,
+    ),
+    tile(
+      percent(plan.effective_tokens / Math.max(1, plan.tokens)),
+      "worth of the tokens",
+      `${short(plan.effective_tokens)} as different ones`,
+    ),
   );
   const lines = table(
     "What went in and what came out",
@@ -26,22 +47,34 @@ function overview() {
       { name: "note", words: true, of: (row) => row.note },
     ],
     data.flow,
+    { class: "flow" },
   );
-  return section("overview", "What went in and what came out", null, tiles, lines, ...data.sentences.map((text) => element("p", { class: "about" }, text)), validation());
+  const told = [...data.sentences, validation()].map((text) => element("p", { class: "about" }, text));
+  return section(
+    "overview",
+    "What went in and what came out",
+    null,
+    tiles,
+    element("div", { class: "halves" }, lines, element("div", { class: "block" }, told)),
+  );
 }
 
 /** What is held out for validation, in a sentence. */
 function validation() {
   const held = data.validation;
-  if (!held) return element("p", { class: "about" }, "Nothing is held out for validation.");
-  return element("p", { class: "about" }, `Held out for validation before anything was drawn: ${plural(held.documents, "document", "documents")} with ${short(held.tokens)} tokens, in ${plural(held.shards, "shard", "shards")}. No training shard holds the same text.`);
+  if (!held) return "Nothing is held out for validation.";
+  return `Held out for validation before anything was drawn: ${plural(held.documents, "document", "documents")} with ${short(held.tokens)} tokens, in ${plural(held.shards, "shard", "shards")}. No training shard holds the same text.`;
 }
 
 /** The phases, where there are several. */
 function phases() {
   if (data.phases.length < 2) {
     const [{ order, strategy }] = data.phases;
-    return element("p", { class: "about" }, `Order: ${WORDS(order)}. Domain weights: ${WORDS(strategy)}. Clip: ${data.clip}.`);
+    return element(
+      "p",
+      { class: "about" },
+      `Order: ${WORDS(order)}. Domain weights: ${WORDS(strategy)}. Clip: ${data.clip}.`,
+    );
   }
   return table(
     "Phases, in this order",
@@ -62,23 +95,55 @@ function phases() {
 function beforeAfter() {
   const documents = { name: "documents", of: (row) => count(row.documents) };
   const epochs = { name: "epochs", of: (row) => decimal(row.epochs, 2) };
-  const titled = (title, about, ...children) => element("div", { class: "block" }, element("h3", {}, title), about ? element("p", { class: "about" }, about) : null, ...children);
+  const titled = (title, about, ...children) =>
+    element(
+      "div",
+      { class: "block" },
+      element("h3", {}, title),
+      about ? element("p", { class: "about" }, about) : null,
+      ...children,
+    );
   const byTokens = data.domains.toSorted((one, other) => other.tokens_before - one.tokens_before);
   return section(
     "balance",
     "Before and after",
     "Shares are of tokens. Before is what there was to draw from, after is what was drawn, repetitions counted.",
     element("div", { class: "halves" }, lorenzFigure(), repetitionFigure()),
-    titled("Domains", null, longShares("Domains", "domain", byTokens, (row) => row.domain, [documents, epochs])),
-    grouped ? titled("Groups of clusters", null, longShares("Groups", "group", data.groups, (row) => `${row.group}: ${row.terms.slice(0, 4).join(", ")}`, [documents, epochs])) : null,
-    data.audited.includes("languages") && data.languages.length ? titled("Languages", "Of a sample of the documents; from and to are the ends of the 95% interval of the share before.", languages(documents)) : null,
+    titled(
+      "Domains",
+      null,
+      longShares("Domains", "domain", byTokens, (row) => row.domain, [documents, epochs]),
+    ),
+    grouped
+      ? titled(
+          "Groups of clusters",
+          null,
+          longShares("Groups", "group", data.groups, (row) => `${row.group}: ${row.terms.slice(0, 4).join(", ")}`, [
+            documents,
+            epochs,
+          ]),
+        )
+      : null,
+    data.audited.includes("languages") && data.languages.length
+      ? titled(
+          "Languages",
+          "Of a sample of the documents; from and to are the ends of the 95% interval of the share before.",
+          languages(documents),
+        )
+      : null,
   );
 }
 
 /** Languages with their intervals. */
 function languages(documents) {
-  const interval = { name: "from – to", of: (row) => (row.low === null || row.low === undefined ? "–" : `${percent(row.low)} – ${percent(row.high)}`) };
-  return longShares("Languages", "language", data.languages, (row) => languageName(row.language), [interval, documents]);
+  const interval = {
+    name: "from – to",
+    of: (row) => (row.low === null || row.low === undefined ? "–" : `${percent(row.low)} – ${percent(row.high)}`),
+  };
+  return longShares("Languages", "language", data.languages, (row) => languageName(row.language), [
+    interval,
+    documents,
+  ]);
 }
 
 const languageNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
@@ -108,11 +173,31 @@ function price() {
     element(
       "dl",
       { class: "facts wide" },
-      fact("documents never used", element("strong", {}, count(unused)), ` of ${count(plan.documents)}, ${percent(unused / plan.documents)}`),
-      fact("different tokens used", element("strong", {}, short(plan.unique_tokens)), ` of ${short(available)}, ${percent(plan.unique_tokens / Math.max(1, available))}`),
-      fact("repeated tokens", element("strong", {}, short(repeated)), ` of ${short(plan.tokens)} drawn, ${percent(repeated / Math.max(1, plan.tokens))}`),
-      fact("worth as different tokens", element("strong", {}, short(plan.effective_tokens)), `, ${percent(plan.effective_tokens / Math.max(1, plan.tokens))} of those drawn (Muennighoff et al. 2023: a token that is repeated a few times is nearly worth a new one)`),
-      fact("clusters at the clip", element("strong", {}, count(clipped.length)), ` of ${count(clusters.length)}: all their documents are used as often as they may be (${data.clip}); they give ${percent(held)} of the output`),
+      fact(
+        "documents never used",
+        element("strong", {}, count(unused)),
+        ` of ${count(plan.documents)}, ${percent(unused / plan.documents)}`,
+      ),
+      fact(
+        "different tokens used",
+        element("strong", {}, short(plan.unique_tokens)),
+        ` of ${short(available)}, ${percent(plan.unique_tokens / Math.max(1, available))}`,
+      ),
+      fact(
+        "repeated tokens",
+        element("strong", {}, short(repeated)),
+        ` of ${short(plan.tokens)} drawn, ${percent(repeated / Math.max(1, plan.tokens))}`,
+      ),
+      fact(
+        "worth as different tokens",
+        element("strong", {}, short(plan.effective_tokens)),
+        `, ${percent(plan.effective_tokens / Math.max(1, plan.tokens))} of those drawn (Muennighoff et al. 2023: a token that is repeated a few times is nearly worth a new one)`,
+      ),
+      fact(
+        "clusters at the clip",
+        element("strong", {}, count(clipped.length)),
+        ` of ${count(clusters.length)}${clipped.length ? `: all their documents are used as often as they may be (${data.clip}); they give ${percent(held)} of the output` : ": no cluster is used up"}`,
+      ),
     ),
   );
 }
@@ -120,7 +205,11 @@ function price() {
 /** The mixture along the output. */
 function along() {
   const { domains, clusters: byCluster, order_note: note } = data.mixture;
-  const bands = grouped ? "groups of clusters" : byCluster.names.some((name) => name.startsWith("cluster ")) ? "clusters" : "size of cluster";
+  const bands = grouped
+    ? "groups of clusters"
+    : byCluster.names.some((name) => name.startsWith("cluster "))
+      ? "clusters"
+      : "size of cluster";
   return section(
     "mixture",
     "The mixture along the output",
@@ -152,7 +241,10 @@ function timing() {
         { name: "time", of: (row) => duration(row.seconds) },
         { name: "share", of: (row) => percent(row.seconds / Math.max(1e-9, all)) },
         { name: "worked on", of: (row) => (row.count === null ? "–" : `${short(row.count)} ${row.unit}`) },
-        { name: "a second", of: (row) => (row.count === null || row.seconds < 0.05 ? "–" : short(row.count / row.seconds)) },
+        {
+          name: "a second",
+          of: (row) => (row.count === null || row.seconds < 0.05 ? "–" : short(row.count / row.seconds)),
+        },
       ],
       data.times,
       { class: "shares" },

@@ -10,7 +10,12 @@ const COLUMNS = [
   { key: "share_after", name: "After", show: (row) => percent(row.share_after), descending: true },
   { key: "change", name: "Change", show: (row) => times(row.change), descending: true },
   { key: "epochs", name: "Epochs", show: (row) => decimal(row.epochs, 2), descending: true },
-  { key: "coherence", name: "Coherence", show: (row) => (row.coherence === null ? "–" : decimal(row.coherence, 2)), descending: true },
+  {
+    key: "coherence",
+    name: "Coherence",
+    show: (row) => (row.coherence === null ? "–" : decimal(row.coherence, 2)),
+    descending: true,
+  },
   { key: "domainName", name: "Most from", words: true, show: (row) => row.domainName },
   { key: "termText", name: "Terms", words: true, wide: true, show: (row) => row.termText },
   { key: "mark", name: "Notes", words: true, show: (row) => row.mark },
@@ -18,8 +23,23 @@ const COLUMNS = [
 
 for (const row of clusters) {
   row.termText = row.terms.slice(0, 6).join(", ");
-  row.mark = [row.warning ? "looks like junk" : "", row.clipped ? "at the clip" : "", row.after === 0 ? "not drawn" : ""].filter(Boolean).join(", ");
-  row.searched = [`cluster ${row.cluster}`, grouped ? `group ${row.group}` : "", ...row.terms, row.domainName, row.warning || "", row.mark].join("\n").toLowerCase();
+  row.mark = [
+    row.warning ? "looks like junk" : "",
+    row.clipped ? "at the clip" : "",
+    row.after === 0 ? "not drawn" : "",
+  ]
+    .filter(Boolean)
+    .join(", ");
+  row.searched = [
+    `cluster ${row.cluster}`,
+    grouped ? `group ${row.group}` : "",
+    ...row.terms,
+    row.domainName,
+    row.warning || "",
+    row.mark,
+  ]
+    .join("\n")
+    .toLowerCase();
 }
 
 /** Rows in the order of a column; nothing goes to the end either way, equal ones stay by size. */
@@ -36,12 +56,22 @@ function sorted(rows, { key }, descending) {
 
 /** The section with the table. */
 function tableSection() {
-  const state = { words: "", marked: "all", column: COLUMNS.find(({ key }) => key === "before"), descending: true, shown: PAGE_ROWS };
+  const state = {
+    words: "",
+    marked: "all",
+    column: COLUMNS.find(({ key }) => key === "before"),
+    descending: true,
+    shown: PAGE_ROWS,
+  };
   const told = element("p", { class: "told", role: "status" });
   const body = element("tbody");
   const more = element("button", { type: "button", class: "quiet", onclick: () => showMore() });
   const heads = COLUMNS.map((column) =>
-    element("th", { scope: "col", class: column.words ? "words" : "figure" }, element("button", { type: "button", class: "sort", onclick: () => sortBy(column) }, column.name)),
+    element(
+      "th",
+      { scope: "col", class: column.words ? "words" : "figure" },
+      element("button", { type: "button", class: "sort", onclick: () => sortBy(column) }, column.name),
+    ),
   );
   const wanted = {
     all: () => true,
@@ -51,8 +81,14 @@ function tableSection() {
   };
 
   function rowOf(cluster) {
-    const button = element("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": `Cluster ${cluster.cluster}: more` }, count(cluster.cluster));
-    const cells = COLUMNS.slice(1).map((column) => element("td", { class: column.words ? (column.wide ? "words wide" : "words") : "figure" }, column.show(cluster)));
+    const button = element(
+      "button",
+      { type: "button", class: "open", "aria-expanded": "false", "aria-label": `Cluster ${cluster.cluster}: more` },
+      count(cluster.cluster),
+    );
+    const cells = COLUMNS.slice(1).map((column) =>
+      element("td", { class: column.words ? (column.wide ? "words wide" : "words") : "figure" }, column.show(cluster)),
+    );
     const line = element("tr", {}, element("th", { scope: "row", class: "figure" }, button), cells);
     button.addEventListener("click", () => {
       const open = button.getAttribute("aria-expanded") === "true";
@@ -66,12 +102,15 @@ function tableSection() {
   let found = [];
   function update() {
     const words = state.words.toLowerCase().split(/\s+/).filter(Boolean);
-    const rows = clusters.filter((row) => wanted[state.marked](row) && words.every((word) => row.searched.includes(word)));
+    const rows = clusters.filter(
+      (row) => wanted[state.marked](row) && words.every((word) => row.searched.includes(word)),
+    );
     found = sorted(rows, state.column, state.descending);
     state.shown = Math.min(PAGE_ROWS, found.length);
     body.replaceChildren(...found.slice(0, state.shown).map(rowOf));
     COLUMNS.forEach((column, index) => {
-      if (column === state.column) heads[index].setAttribute("aria-sort", state.descending ? "descending" : "ascending");
+      if (column === state.column)
+        heads[index].setAttribute("aria-sort", state.descending ? "descending" : "ascending");
       else heads[index].removeAttribute("aria-sort");
     });
     tell();
@@ -79,7 +118,10 @@ function tableSection() {
 
   function tell() {
     const left = found.length - state.shown;
-    const matching = found.length === clusters.length ? plural(found.length, "cluster", "clusters") : `${count(found.length)} of ${plural(clusters.length, "cluster", "clusters")}`;
+    const matching =
+      found.length === clusters.length
+        ? plural(found.length, "cluster", "clusters")
+        : `${count(found.length)} of ${plural(clusters.length, "cluster", "clusters")}`;
     told.textContent = matching + (left ? `; the first ${count(state.shown)} are shown` : "");
     more.textContent = `Show ${count(Math.min(left, 5 * PAGE_ROWS))} more`;
     more.hidden = left === 0;
@@ -100,7 +142,13 @@ function tableSection() {
   }
 
   let waiting = 0;
-  const search = element("input", { type: "search", id: "search", placeholder: "terms, number, domain, note", autocomplete: "off", spellcheck: "false" });
+  const search = element("input", {
+    type: "search",
+    id: "search",
+    placeholder: "terms, number, domain, note",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   search.addEventListener("input", () => {
     window.clearTimeout(waiting);
     waiting = window.setTimeout(() => {
@@ -108,7 +156,12 @@ function tableSection() {
       update();
     }, 80);
   });
-  const options = [["all", "all"], ["clipped", "at the clip"], ["warning", "look like junk"], ["unused", "not drawn"]].filter(([value]) => clusters.some(wanted[value]));
+  const options = [
+    ["all", "all"],
+    ["clipped", "at the clip"],
+    ["warning", "look like junk"],
+    ["unused", "not drawn"],
+  ].filter(([value]) => clusters.some(wanted[value]));
   const marks = choice("Show", "marked", options, "all", (value) => {
     state.marked = value;
     update();
@@ -119,10 +172,27 @@ function tableSection() {
     "clusters",
     "All clusters",
     "A click on a heading sorts, a click on a number shows the cluster. Coherence is the mean simplified silhouette: 1 is far from the next cluster, 0 between two." +
-      (data.empty_clusters ? ` ${plural(data.empty_clusters, "cluster holds", "clusters hold")} nothing to draw from and ${data.empty_clusters === 1 ? "is" : "are"} not listed.` : ""),
-    element("div", { class: "tools" }, element("label", { class: "search", for: "search" }, element("span", {}, "Search"), search), options.length > 1 ? marks : null),
+      (data.empty_clusters
+        ? ` ${plural(data.empty_clusters, "cluster holds", "clusters hold")} nothing to draw from and ${data.empty_clusters === 1 ? "is" : "are"} not listed.`
+        : ""),
+    element(
+      "div",
+      { class: "tools" },
+      element("label", { class: "search", for: "search" }, element("span", {}, "Search"), search),
+      options.length > 1 ? marks : null,
+    ),
     told,
-    element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": caption }, element("table", { class: "clusters" }, element("caption", { class: "unseen" }, caption), element("thead", {}, element("tr", {}, heads)), body)),
+    element(
+      "div",
+      { class: "scroll pane", role: "region", tabindex: "0", "aria-label": caption },
+      element(
+        "table",
+        { class: "clusters" },
+        element("caption", { class: "unseen" }, caption),
+        element("thead", {}, element("tr", {}, heads)),
+        body,
+      ),
+    ),
     more,
   );
 }

@@ -16,7 +16,7 @@ PLANTED = (
     "{bold|text} \u2028 \u2029 ${x} {{data}} <svg onload=alert(1)>",
     "<a href='javascript:window.planted = true'>a link</a>",
 )
-WORDS = "orbit bread verdict chord gambit tensor licence buffer harvest river enzyme tariff glacier sonnet diode".split()
+WORDS = ("orbit", "bread", "verdict", "chord", "gambit", "tensor", "licence", "buffer", "harvest", "river", "enzyme")
 LANGUAGES = ("en", "de", "fr", "haw", "und", "not a code")
 STAGES = ("sources", "tokenizer", "documents", "duplicates", "embeddings", "centroids", "plan", "shards", "report")
 
@@ -42,7 +42,11 @@ def made_page(clusters=2000, domains=50, groups=20, phases=1, seed=0, audited=Tr
     return PageData(
         title=f"web-mix {PLANTED[1]}",
         version="1.2.3",
-        sentences=[f"An encoder {PLANTED[0]}, 384 dimensions.", "Embedding read all of the text.", "Tokens: bytes over 4."],
+        sentences=[
+            f"An encoder {PLANTED[0]}, 384 dimensions.",
+            "Embedding read all of the text.",
+            "Tokens: bytes over 4.",
+        ],
         flow=flow(summary),
         balance={"gini": {"before": 0.76, "after": 0.1}, "effective_clusters": {"before": 276.2, "after": 1959.4}},
         plan=plan,
@@ -124,7 +128,9 @@ def group_rows(count, before, after):
     for number in range(count):
         own = home == number
         row = shares(int(before[own].sum()), int(after[own].sum()), int(before.sum()), int(after.sum()))
-        rows.append({"group": number, "clusters": int(own.sum()), "documents": 10, "terms": [WORDS[number % 15]], **row})
+        rows.append(
+            {"group": number, "clusters": int(own.sum()), "documents": 10, "terms": [WORDS[number % len(WORDS)]], **row}
+        )
     return rows
 
 
@@ -133,7 +139,7 @@ def cluster_columns(rng, documents, before, after, domains, groups) -> Clusters:
     angle, radius = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count))
     terms = [[*rng.choice(WORDS, 6, replace=False).tolist(), f"term{number}"] for number in range(count)]
     terms[0][0], terms[1][1] = PLANTED[0], PLANTED[3]
-    text = " ".join(WORDS * 3)
+    text = " ".join(WORDS * 4)
     return Clusters(
         cluster=rng.permutation(count).tolist(),
         documents=documents.tolist(),

@@ -152,11 +152,11 @@ def example_texts(examples: pa.Table, clusters: int) -> dict[int, list[str]]:
 def mixture_of(table: pa.Table, job: Job) -> Mixture:
     """The mixture along the output."""
     by_domain = table.filter(pc.equal(table["kind"], "domain"))
-    stretches = by_domain.group_by(["stretch", "phase", "first_position", "rows"], use_threads=False).aggregate([])
-    columns = zip(*(stretches[name].to_pylist() for name in ("phase", "first_position", "rows")), strict=True)
+    first = by_domain.take(np.arange(0, by_domain.num_rows, len(job.domains)))  # a row a stretch
+    columns = zip(*(first[name].to_pylist() for name in ("phase", "first_position", "rows")), strict=True)
     within = job.output.format == "megatron"
     return Mixture(
-        stretches=[Stretch(phase=phase, first=first, rows=rows) for phase, first, rows in columns],
+        stretches=[Stretch(phase=phase, first=start, rows=rows) for phase, start, rows in columns],
         domains=_series(by_domain),
         clusters=_series(table.filter(pc.equal(table["kind"], "cluster"))),
         order_note="This is the order of the plan; in token files it holds within each file." if within else "",

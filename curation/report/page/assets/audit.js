@@ -15,7 +15,8 @@ function findings() {
   const flagged = rows.filter((row) => row.verdict === "flag").length;
   const junk = clusters.filter((row) => row.warning);
   const told = rows.length
-    ? `${plural(flagged, "flag", "flags")}, ${count(rows.length - flagged)} undecided, ${count(data.findings_clear)} clear. Undecided: the sample is too small to say.`
+    ? `${plural(flagged, "flag", "flags")}, ${count(rows.length - flagged)} undecided, ${count(data.findings_clear)} clear. ` +
+      "Undecided: the sample is too small to say."
     : data.findings_clear
       ? `Nothing to flag: ${plural(data.findings_clear, "check", "checks")} clear.`
       : "No checks of shares were made in this run.";
@@ -37,7 +38,8 @@ function findings() {
                 element(
                   "p",
                   {},
-                  `Cluster ${row.cluster}, ${plural(row.documents, "document", "documents")}: ${row.warning}. ${row.terms.slice(0, 5).join(", ")}`,
+                  `Cluster ${row.cluster}, ${plural(row.documents, "document", "documents")}: ${row.warning}. `,
+                  row.terms.slice(0, 5).join(", "),
                 ),
               ),
             ),
@@ -67,7 +69,8 @@ function nearDuplicates() {
     element(
       "p",
       {},
-      `${plural(found.documents, "document is", "documents are")} nearly the same as another one: ${percent(found.rate)} of all, in ${plural(found.groups, "group", "groups")}. They are measured, and not dropped.`,
+      `${plural(found.documents, "document is", "documents are")} nearly the same as another one: ${percent(found.rate)} `,
+      `of all, in ${plural(found.groups, "group", "groups")}. They are measured, and not dropped.`,
     ),
     largestGroups.length
       ? table(

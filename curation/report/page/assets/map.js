@@ -100,9 +100,12 @@ function mapSection() {
   const map = figure({
     title: "Where the clusters lie",
     about:
-      `A circle is a cluster, its area the tokens it holds in the corpus. The map keeps ${percent(data.map_share)} of the ` +
-      "variance of the centroids: what is far apart here differs, what lies close may still differ.",
-    label: `A map of ${plural(clusters.length, "cluster", "clusters")} by meaning. The table of all clusters has the same figures.`,
+      "A circle is a cluster, its area the tokens it holds in the corpus. The map keeps " +
+      `${percent(data.map_share)} of the variance of the centroids: what is far apart here differs, ` +
+      "what lies close may still differ.",
+    label:
+      `A map of ${plural(clusters.length, "cluster", "clusters")} by meaning. ` +
+      "The table of all clusters has the same figures.",
     size: "tall",
     option,
     legend: (paint) => COLOURINGS[state.colouring].legend(paint),

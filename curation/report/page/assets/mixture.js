@@ -15,7 +15,11 @@ function lorenzFigure() {
   });
   const told = (share) => {
     const index = at.findIndex((value) => value >= share);
-    return `The smallest ${percent(at[index])} of the clusters hold\n${percent(before[index])} of the tokens in the corpus\n${percent(after[index])} in the output`;
+    return [
+      `The smallest ${percent(at[index])} of the clusters hold`,
+      `${percent(before[index])} of the tokens in the corpus`,
+      `${percent(after[index])} in the output`,
+    ].join("\n");
   };
   const marks = [0.1, 0.25, 0.5, 0.75, 0.9].map((share) =>
     at.reduce((best, value, index) => (Math.abs(value - share) < Math.abs(at[best] - share) ? index : best), 0),
@@ -25,7 +29,10 @@ function lorenzFigure() {
     about:
       "The share of the tokens that the smallest clusters hold together. On the diagonal all clusters are the same. " +
       `Gini ${decimal(gini.before, 3)} before, ${decimal(gini.after, 3)} after.`,
-    label: `Lorenz curves of the clusters. Gini coefficient ${decimal(gini.before, 3)} before and ${decimal(gini.after, 3)} after; effective clusters ${decimal(effective.before, 1)} before and ${decimal(effective.after, 1)} after.`,
+    label:
+      `Lorenz curves of the clusters. Gini coefficient ${decimal(gini.before, 3)} before and ` +
+      `${decimal(gini.after, 3)} after; effective clusters ${few(effective.before)} before and ` +
+      `${few(effective.after)} after.`,
     option: (paint) => ({
       grid: { left: 12, right: 20, top: 12, bottom: 28, containLabel: true },
       xAxis: axis(paint, "share of the clusters, the smallest first", {

@@ -63,7 +63,11 @@ function overview() {
 function validation() {
   const held = data.validation;
   if (!held) return "Nothing is held out for validation.";
-  return `Held out for validation before anything was drawn: ${plural(held.documents, "document", "documents")} with ${short(held.tokens)} tokens, in ${plural(held.shards, "shard", "shards")}. No training shard holds the same text.`;
+  const size = `${plural(held.documents, "document", "documents")} with ${short(held.tokens)} tokens`;
+  return (
+    `Held out for validation before anything was drawn: ${size}, in ${plural(held.shards, "shard", "shards")}. ` +
+    "No training shard holds the same text."
+  );
 }
 
 /** The phases, where there are several. */
@@ -191,12 +195,16 @@ function price() {
       fact(
         "worth as different tokens",
         element("strong", {}, short(plan.effective_tokens)),
-        `, ${percent(plan.effective_tokens / Math.max(1, plan.tokens))} of those drawn (Muennighoff et al. 2023: a token that is repeated a few times is nearly worth a new one)`,
+        `, ${percent(plan.effective_tokens / Math.max(1, plan.tokens))} of those drawn `,
+        "(Muennighoff et al. 2023: a token that is repeated a few times is nearly worth a new one)",
       ),
       fact(
         "clusters at the clip",
         element("strong", {}, count(clipped.length)),
-        ` of ${count(clusters.length)}${clipped.length ? `: all their documents are used as often as they may be (${data.clip}); they give ${percent(held)} of the output` : ": no cluster is used up"}`,
+        ` of ${count(clusters.length)}: `,
+        clipped.length
+          ? `all their documents are used as often as they may be (${data.clip}); they give ${percent(held)} of the output`
+          : "none is used up",
       ),
     ),
   );
@@ -213,7 +221,8 @@ function along() {
   return section(
     "mixture",
     "The mixture along the output",
-    `What a trainer sees first and last, in ${plural(data.mixture.stretches.length, "stretch", "stretches")} of the output; shares of tokens. ${note}`,
+    `What a trainer sees first and last, in ${plural(data.mixture.stretches.length, "stretch", "stretches")} of the ` +
+      `output; shares of tokens. ${note}`,
     phases(),
     mixtureFigure("By domain", null, domains),
     mixtureFigure(`By ${bands}`, null, byCluster),
@@ -232,7 +241,9 @@ function timing() {
   return section(
     "time",
     "Time and throughput",
-    `${duration(all)} in all. Of a stage that was stopped and went on, or was done again, it is the last piece of work, and its rate may seem too high. The times differ from run to run: this page is the one file here whose bytes are not promised.`,
+    `${duration(all)} in all. Of a stage that was stopped and went on, or was done again, it is the last piece of work, ` +
+      "and its rate may seem too high. The times differ from run to run: this page is the one file here whose bytes " +
+      "are not promised.",
     table(
       "Time of each stage",
       [

@@ -171,9 +171,10 @@ function tableSection() {
   return section(
     "clusters",
     "All clusters",
-    "A click on a heading sorts, a click on a number shows the cluster. Coherence is the mean simplified silhouette: 1 is far from the next cluster, 0 between two." +
+    "A click on a heading sorts, a click on a number shows the cluster. Coherence is the mean simplified silhouette: " +
+      "1 is far from the next cluster, 0 between two." +
       (data.empty_clusters
-        ? ` ${plural(data.empty_clusters, "cluster holds", "clusters hold")} nothing to draw from and ${data.empty_clusters === 1 ? "is" : "are"} not listed.`
+        ? ` Not listed: ${plural(data.empty_clusters, "cluster that holds", "clusters that hold")} nothing to draw from.`
         : ""),
     element(
       "div",

@@ -158,8 +158,8 @@ window.addEventListener("resize", () => {
 });
 window.curationTheme.onChange(() => redraw());
 
-// On paper: every chart, in light colours and as wide as a page.
-const PAPER = 660;
+// On paper: every chart, in light colours. The styles stretch it to the width that it has there.
+const PAPER = 900;
 window.addEventListener("beforeprint", () => {
   window.curationTheme.show("light");
   drawn.forEach((entry) => entry.draw(Math.min(PAPER, entry.host.clientWidth || PAPER)));

@@ -98,8 +98,6 @@ def run_job(job: Job, reporter: Reporter) -> None:
 
 def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
     made: dict[str, Made] = {}
-    seconds: dict[str, float] = {}
-    page = run.store.exists(PAGE)
     text = dump_job(run.job).encode()
     for stage in STAGES:
         if stage.precheck and run.store.marker(stage.name) is None:
@@ -110,16 +108,15 @@ def _run_stages(run: Run, prepare: Callable[[str], None]) -> None:
         if marker is None or (stage.outdated and stage.outdated(run)):
             _keep_job(run, text)
             prepare(stage.name)
-            marker, page = _work(run, stage, wanted), False
+            marker = _work(run, stage, wanted)
         else:
             if stage.recheck:
                 stage.recheck(run)
             run.reporter.event("skip", stage=stage.name)
-        made[stage.name], seconds[stage.name] = marker.made, marker.seconds
+        made[stage.name] = marker.made
     _keep_job(run, text)
     run.store.remove_folder(SPILL)
-    if not page:
-        write_page(run.store, run.job, run.store.read_json(SUMMARY), seconds)
+    _keep_page(run)
     run.reporter.event("done", shards=made["shards"].stats)
 
 
@@ -153,6 +150,14 @@ def _keep_job(run: Run, text: bytes) -> None:
         run.store.write_bytes(JOB, text)
 
 
+def _keep_page(run: Run) -> None:
+    """Makes the page where there is none: at the end, when the seconds of all stages are known that it shows."""
+    if not run.store.exists(PAGE):
+        markers = ((stage.name, run.store.marker(stage.name)) for stage in STAGES)
+        seconds = {name: marker.seconds for name, marker in markers if marker}
+        write_page(run.store, run.job, run.store.read_json(SUMMARY), seconds)
+
+
 @contextlib.contextmanager
 def prepared(run: Run) -> Iterator[Callable[[str], None]]:
     """Gives what makes the cluster ready for a stage that is to work, by its name."""
@@ -169,6 +174,7 @@ def prepared(run: Run) -> Iterator[Callable[[str], None]]:
 
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     begun = time.monotonic()
+    run.store.remove([PAGE])  # it will be another one
     run.store.begin(stage.name, stage.folders, wanted)
     with run.reporter.at(stage.name):
         result = stage.work(run)

@@ -13,7 +13,8 @@ function findings() {
       element("p", {}, row.words),
     );
   const flagged = rows.filter((row) => row.verdict === "flag").length;
-  const junk = clusters.filter((row) => row.warning);
+  const listed = rows.some((row) => row.kind === "junk_cluster");
+  const junk = listed ? [] : clusters.filter((row) => row.warning);
   const told = rows.length
     ? `${plural(flagged, "flag", "flags")}, ${count(rows.length - flagged)} undecided, ${count(data.findings_clear)} clear. ` +
       "Undecided: the sample is too small to say."
@@ -69,8 +70,8 @@ function nearDuplicates() {
     element(
       "p",
       {},
-      `${plural(found.documents, "document is", "documents are")} nearly the same as another one: ${percent(found.rate)} `,
-      `of all, in ${plural(found.groups, "group", "groups")}. They are measured, and not dropped.`,
+      `${plural(found.documents, "document", "documents")} in ${plural(found.groups, "group", "groups")} say nearly the `,
+      `same as others of their group; what repeats is ${percent(found.rate)} of all documents. Nothing of it is dropped.`,
     ),
     largestGroups.length
       ? table(

@@ -131,7 +131,7 @@ function beforeAfter() {
     data.audited.includes("languages") && data.languages.length
       ? titled(
           "Languages",
-          "Of a sample of the documents; from and to are the ends of the 95% interval of the share before.",
+          "Shares of documents, from a sample of them; from and to are the ends of the 95% interval of the share before.",
           languages(documents),
         )
       : null,

@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 GPU_VENV := .venv-gpu
 OFFICIAL_VENV := .venv-official
 
-.PHONY: demo test lint test-slow test-gpu-imports test-official bench clean
+.PHONY: demo test lint test-slow test-browser test-gpu-imports test-official bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/curation demo runs/demo
@@ -21,6 +21,14 @@ lint: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m slow
+
+# The page of the report in the system's Chromium (Debian: `apt-get install chromium`).
+test-browser: $(VENV)/.installed-browser
+	$(BIN)/pytest -m browser tests/report/page/test_browser.py
+
+$(VENV)/.installed-browser: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	touch $@
 
 # The GPU packages as they are, on a machine without a GPU: 3 GB to load, 6 GB on disk, in an environment of its own.
 test-gpu-imports: $(GPU_VENV)/.installed

@@ -17,6 +17,7 @@ from math import prod
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from curation import __version__
 from curation.config import Job
@@ -83,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     _job_arguments(_command(commands, "audit", audit_command, text))
     show = _command(commands, "show", show_command, "what went in and what came out; of a run at work, how far it is")
     show.add_argument("run_dir", metavar="RUN_DIR")
+    report = _command(commands, "report", report_command, "make the page of a finished run anew: report/index.html")
+    report.add_argument("run_dir", metavar="RUN_DIR")
+    report.add_argument("--output", metavar="FILE", help="write it here instead")
     verify = _command(commands, "verify", verify_command, "read every table and shard back and check what they promise")
     verify.add_argument("run_dir", metavar="RUN_DIR")
     text = "hash only this share of the files, and read only this share of the vectors and shards, e.g. 0.01"
@@ -225,6 +229,7 @@ def _show(run_dir: str) -> int:
     from curation.pipeline import current_markers
     from curation.report.live import print_live
     from curation.report.text import print_summary
+    from curation.stages.page import PAGE
     from curation.stages.report import SUMMARY
     from curation.storage.store import Store
     from curation.watch import watch
@@ -237,6 +242,32 @@ def _show(run_dir: str) -> int:
     else:
         seconds = {name: marker.seconds for name, marker in markers.items() if marker}
         print_summary(store.read_json(SUMMARY), seconds, console)
+        console.print(Text(f"The same to look at: {store.shown(PAGE)}"), soft_wrap=True)
+    return 0
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """`curation report`."""
+    from curation.job_file import parse_job, parse_yaml
+    from curation.pipeline import current_markers
+    from curation.report.page.render import page_html
+    from curation.stages.context import JOB
+    from curation.stages.page import PAGE, page_data
+    from curation.stages.report import SUMMARY
+    from curation.storage.store import Store
+
+    store = Store.open(options.run_dir)
+    markers = current_markers(store)
+    if markers["report"] is None:
+        raise JobError(f"{store.shown()}: the run has no report; `curation run` with its job file finishes it")
+    job = parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
+    seconds = {name: marker.seconds for name, marker in markers.items() if marker}
+    page = page_html(page_data(store, job, store.read_json(SUMMARY), seconds)).encode()
+    if options.output:
+        Path(options.output).write_bytes(page)
+    else:
+        store.write_bytes(PAGE, page)
+    print(options.output or store.shown(PAGE))
     return 0
 
 

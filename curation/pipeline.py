@@ -46,6 +46,8 @@ from curation.stages.context import JOB, Run, Stage
 from curation.stages.demand import demand
 from curation.stages.findings import AUDIT, audit_figures
 from curation.stages.journal import Journal
+from curation.stages.page import PAGE, write_page
+from curation.stages.report import SUMMARY
 from curation.stages.shared_storage import check_nodes
 from curation.stages.spill import SPILL
 from curation.storage.lock import locked
@@ -95,6 +97,7 @@ def run_job(job: Job, reporter: Reporter, overrides: Sequence[str] = ()) -> None
     with _at_work(job, reporter, overrides) as (run, journal):
         made = _run_stages(run, STAGES, journal)
         run.store.remove_folder(SPILL)
+        _keep_page(run)
         reporter.event("done", shards=made["shards"].stats)
 
 
@@ -204,6 +207,14 @@ def _keep_job(run: Run, text: bytes) -> None:
         run.store.write_bytes(JOB, text)
 
 
+def _keep_page(run: Run) -> None:
+    """Makes the page where there is none: at the end, when the seconds of all stages are known that it shows."""
+    if not run.store.exists(PAGE):
+        markers = ((stage.name, run.store.marker(stage.name)) for stage in STAGES)
+        seconds = {name: marker.seconds for name, marker in markers if marker}
+        write_page(run.store, run.job, run.store.read_json(SUMMARY), seconds)
+
+
 @contextlib.contextmanager
 def prepared(run: Run) -> Iterator[Callable[[str], None]]:
     """Gives what makes the cluster ready for a stage that is to work, by its name."""
@@ -220,6 +231,7 @@ def prepared(run: Run) -> Iterator[Callable[[str], None]]:
 
 def _work(run: Run, stage: Stage, wanted: str) -> Marker:
     begun = time.monotonic()
+    run.store.remove([PAGE])  # it will be another one
     run.store.begin(stage.name, stage.folders, wanted)
     with run.reporter.at(stage.name):
         result = stage.work(run)

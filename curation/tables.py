@@ -215,6 +215,30 @@ SHARDS = pa.schema(
 )
 
 
+#: Drawn tokens along the output: one domain, or one name for clusters, in one stretch of rows. For the page.
+MIXTURE = pa.schema(
+    [
+        ("stretch", pa.int32()),
+        ("phase", pa.int16()),
+        ("first_position", pa.int64()),
+        ("rows", pa.int64()),
+        ("kind", pa.string()),  # domain, cluster
+        ("name", pa.string()),
+        ("tokens", pa.int64()),
+    ]
+)
+
+#: One text near the centroid of its cluster, cut; the nearest of a cluster first. For the page.
+EXAMPLES = pa.schema(
+    [
+        ("cluster", pa.int32()),
+        ("doc_id", pa.int64()),
+        ("similarity", pa.float32()),
+        ("text", pa.string()),
+    ]
+)
+
+
 def schedule(last_doc_id: int, rows: int, shards: int, *, weighted: bool) -> pa.Schema:
     """One row of the shards, which is one draw; or, weighted, all draws of a document in a phase.
 

@@ -114,7 +114,13 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             note="one process",
         ),
         _shards(work, rates, cpus, splits),
-        StageTime("report", TURN * (2 if work.languages else 1), note="figures"),
+        StageTime(
+            "report",
+            TURN * (5 if work.languages else 4),
+            work=work.documents / rates.summarised_documents,
+            slots=over_splits,
+            note="figures, page",
+        ),
         StageTime(
             "record",
             RECORD_TURNS * TURN,

@@ -46,7 +46,8 @@ class Stage:
         precheck: looks, before any stage works and where this one never was done, whether what it will need from
             outside is there.
         outdated: whether, when the stage is done, what it read from outside has changed so that it is to be done again.
-        guests: files that it writes into a folder of another stage, or into one that is not its alone.
+        guests: files that lie in a folder without being of the stage whose folder it is: it writes them into that of
+            another one, or, if its marker does not name them, nobody promises their bytes.
     """
 
     name: str

@@ -1,6 +1,8 @@
 """Report: puts the figures of the run into `report/summary.json`, and the cards beside the shards.
 
-Reads the small tables and the markers of the stages before it. `curation show` prints what it wrote.
+Reads the small tables and the markers of the stages before it; `curation show` prints what it wrote. For the page
+`report/index.html` it looks at every split once and leaves two small tables (`page_tables`); the page itself is made
+when all stages are done (`page`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.context import Result, Run, Stage
 from curation.stages.encoder import describe, load_spec
 from curation.stages.findings import AUDIT, audited, targets_of, with_findings
+from curation.stages.page import PAGE, PAGE_VERSION
+from curation.stages.page_tables import write_page_tables
 from curation.stages.plan_tables import ALLOCATION, WEIGHTS
 from curation.stages.tokenizer import how_counted
 from curation.storage.store import Store
@@ -45,15 +49,16 @@ FITTED = (
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """What the summary and the cards depend on besides the tables."""
+    """What the summary, the cards and the tables of the page depend on besides the tables of the run."""
     unread = {"resources", "run_dir", "cost", "record", "reasons"}
-    return job.model_dump(mode="json", exclude=unread) | {"cards": CARDS_VERSION}
+    return job.model_dump(mode="json", exclude=unread) | {"cards": CARDS_VERSION, "page": PAGE_VERSION}
 
 
 def work(run: Run) -> Result:
     """The stage."""
     summary = summarise(run.store, run.job)
-    return Result([run.store.write_json(SUMMARY, summary), *write_cards(run.store, run.job, summary)])
+    written = [run.store.write_json(SUMMARY, summary), *write_cards(run.store, run.job, summary)]
+    return Result([*written, *write_page_tables(run.store, run.job)])
 
 
 STAGE = Stage(
@@ -68,6 +73,7 @@ STAGE = Stage(
         "embeddings",
         "repeats",
         "centroids",
+        "assignments",
         "clusters",
         "languages",
         "salience",
@@ -76,7 +82,7 @@ STAGE = Stage(
     ),
     settings,
     work,
-    guests=(CARD, CROISSANT, AUDIT),
+    guests=(CARD, CROISSANT, AUDIT, PAGE),
 )
 
 

@@ -20,6 +20,7 @@ above the threshold, the others below it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def findings(figures: Figures) -> tuple[list[Finding], int]:
     Args:
         figures: rows `domains`, `languages`, `groups`, `clusters` and `salience`, and the counts `near_duplicates`,
             `duplicates` and `documents`, as in the summary; what is missing is not looked at. `targets` has
-            `cluster_exponent`, and `domains` with the share asked for of each, where they apply.
+            `cluster_exponent`, and `domains` with the share asked for of each, where they apply. `salience_sample` is
+            the size of the sample, None where all documents were looked at.
     """
     every = [*_shares(figures), *_targets(figures), *_balance(figures), *_junk(figures), *_repeated(figures)]
     every += _tokens(figures)
@@ -210,7 +212,7 @@ def _above(value: float, threshold: float) -> Verdict:
 
 def _tokens(figures: Figures) -> Iterator[Finding]:
     """Tokens that stand out."""
-    rows, sampled = figures.get("salience", []), figures.get("salience_documents", 0)
+    rows, sampled = figures.get("salience", []), figures.get("salience_sample") or inf
     names = ("documents", "share", "expected_share", "foretold", "dispersion")
     out = stands_out({name: np.array([row[name] for row in rows], np.float64) for name in names})
     for row, evenly in zip(rows, out.tolist(), strict=True):

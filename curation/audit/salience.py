@@ -18,7 +18,7 @@ clusters mends that, since the name is in all of them. Three things tell it apar
 
 Words that mostly stand beside each other are one name. What it can't see: words of texts in languages that have no
 list or no spaces between words, words beyond the excerpts, a name that is as common in general text, and a name that
-keeps to one subject, however large.
+keeps to some subjects or domains, however large.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from curation.audit.wording import Wording, frequencies, has_list, wording
 MIN_SHARE, MIN_DOCUMENTS = 0.01, 10
 #: A token stands out from this share and number of documents on, if its share is so many times that in general text
 #: and it is foretold (up to a standard error) and dispersed no more than this. In parts of the demo's corpus, of 700 to
-#: 5,000 texts and code for the most part, words of code are foretold at 0.15 to 0.7, and a name put into 2 to 30 % of
-#: the texts at 0 to 0.08.
-SALIENT_SHARE, SALIENT_DOCUMENTS, SALIENT_RATIO, FORETOLD, EVEN = 0.02, 40, 5.0, 0.09, 0.3
+#: 5,000 texts and code for the most part, words of code are foretold at 0.1 to 0.7, and a name put into 2 to 30 % of
+#: the texts at 0 to 0.08; those below 0.15 are dispersed by 0.11 and more, the name by 0.04.
+SALIENT_SHARE, SALIENT_DOCUMENTS, SALIENT_RATIO, FORETOLD, EVEN = 0.02, 50, 5.0, 0.09, 0.1
 #: A word's share over that in general text, at least, for it to be listed; and words listed.
 LISTED_RATIO, LISTED = 2.0, 200
 #: Documents of general text that the lists stand for, and those of the prior.

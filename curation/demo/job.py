@@ -32,6 +32,8 @@ sampling:
 
 quality: {{column: word_share}}   # the share of a text in words; read by `weights: quality` and `order: curriculum`
 
+audit: {{near_duplicates: true, salience: true}}   # measured beside the languages, for the report
+
 output:
   format: parquet
   shard_bytes: 1_000_000   # small, to show several shards

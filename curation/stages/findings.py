@@ -7,6 +7,7 @@ not there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def audited(store: Store, job: Job, *, drawn: bool) -> dict[str, Any]:
         }
     if job.audit.salience:
         found["salience"] = store.read_table(SALIENCE).to_pylist()
-        found["salience_documents"] = _counted(store, "salience")["documents"]
+        _, plain = _weights(_counted(store, "languages")["domains"], job.domains)
+        found["salience_sample"] = None if plain == inf else plain
     return found
 
 

@@ -109,7 +109,7 @@ def test_copies():
     ],
 )
 def test_tokens(row, verdict):
-    found, clear = findings({"salience": [row], "salience_documents": 1000})
+    found, clear = findings({"salience": [row], "salience_sample": 1000})
     assert [one["verdict"] for one in found] == ([verdict] if verdict else [])
     assert clear == (verdict is None)
     if verdict == "flag":

@@ -48,7 +48,9 @@ class Side:
     def load(cls, store: Store, markers: Mapping[str, Marker | None]) -> Side:
         """A finished run; `markers` as `pipeline.current_markers` gives them. Raises JobError if it is none."""
         if markers.get("report") is None:
-            raise JobError(f"{store.shown()}: diff needs finished runs, and this is none: `curation run` first")
+            raise JobError(
+                f"{store.shown()}: diff needs finished runs, and this is none, or one of other code: `curation run` first"
+            )
         job = parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
         done = {name: marker for name, marker in markers.items() if marker}
         return cls(store, job, done, load_splits(store), store.read_json(SUMMARY))

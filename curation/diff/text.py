@@ -95,16 +95,19 @@ def _print_documents(found: dict[str, Any], console: Console) -> None:
 
 
 def _print_shares(console: Console, title: str, rows: list[dict[str, Any]], name: str) -> None:
-    """Shares before and after sampling in both runs: the columns in which a row differs."""
-    columns = [
-        column
-        for column in ("documents", "share_before", "share_after", "epochs")
-        if any(column in row and row[column][0] != row[column][1] for row in rows)
+    """Shares before and after sampling in both runs: rows and columns whose figures differ as they are printed."""
+    columns = ("documents", "share_before", "share_after", "epochs")
+    cells = {
+        column: [[_cell(column, value) for value in row[column]] for row in rows]
+        for column in columns
+        if rows and column in rows[0]
+    }
+    cells = {column: pairs for column, pairs in cells.items() if any(one != other for one, other in pairs)}
+    shown = [
+        {name: row[name], **{f"{column}, a > b": " > ".join(pairs[number]) for column, pairs in cells.items()}}
+        for number, row in enumerate(rows)
+        if any(pairs[number][0] != pairs[number][1] for pairs in cells.values())
     ]
-    shown = []
-    for row in rows:
-        cells = {column: " > ".join(_cell(column, value) for value in row[column]) for column in columns}
-        shown.append({name: row[name], **{f"{column}, a > b": text for column, text in cells.items()}})
     _print_rows(console, title, shown)
 
 

@@ -42,7 +42,10 @@ def traced_job(store: Store, markers: Markers) -> Job:
     """
     missing = next((name for name in NEEDED if markers.get(name) is None), None)
     if missing:
-        raise JobError(f"{store.shown()}: trace needs a finished run, and {missing} is not done: `curation run` first")
+        raise JobError(
+            f"{store.shown()}: trace needs a finished run, and {missing} is not done, or by other code: `curation "
+            "run` first"
+        )
     return parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
 
 

@@ -16,7 +16,8 @@ function findings() {
   const listed = rows.some((row) => row.kind === "junk_cluster");
   const junk = listed ? [] : clusters.filter((row) => row.warning);
   const told = rows.length
-    ? `${plural(flagged, "flag", "flags")}, ${count(rows.length - flagged)} undecided, ${count(data.findings_clear)} clear. ` +
+    ? `${plural(flagged, "flag", "flags")}, ${count(rows.length - flagged)} undecided, ` +
+      `${count(data.findings_clear)} clear. ` +
       "Undecided: the sample is too small to say."
     : data.findings_clear
       ? `Nothing to flag: ${plural(data.findings_clear, "check", "checks")} clear.`
@@ -70,8 +71,9 @@ function nearDuplicates() {
     element(
       "p",
       {},
-      `${plural(found.documents, "document", "documents")} in ${plural(found.groups, "group", "groups")} say nearly the `,
-      `same as others of their group; what repeats is ${percent(found.rate)} of all documents. Nothing of it is dropped.`,
+      `${plural(found.documents, "document", "documents")} in ${plural(found.groups, "group", "groups")} say nearly `,
+      `the same as others of their group; what repeats is ${percent(found.rate)} of all documents. `,
+      "Nothing of it is dropped.",
     ),
     largestGroups.length
       ? table(

@@ -131,7 +131,7 @@ function beforeAfter() {
     data.audited.includes("languages") && data.languages.length
       ? titled(
           "Languages",
-          "Shares of documents, from a sample of them; from and to are the ends of the 95% interval of the share before.",
+          "Shares of documents, from a sample; from and to are the ends of the 95% interval of the share before.",
           languages(documents),
         )
       : null,
@@ -203,7 +203,7 @@ function price() {
         element("strong", {}, count(clipped.length)),
         ` of ${count(clusters.length)}: `,
         clipped.length
-          ? `all their documents are used as often as they may be (${data.clip}); they give ${percent(held)} of the output`
+          ? `all their documents are used as often as they may be (${data.clip}); ${percent(held)} of the output`
           : "none is used up",
       ),
     ),
@@ -241,9 +241,9 @@ function timing() {
   return section(
     "time",
     "Time and throughput",
-    `${duration(all)} in all. Of a stage that was stopped and went on, or was done again, it is the last piece of work, ` +
-      "and its rate may seem too high. The times differ from run to run: this page is the one file here whose bytes " +
-      "are not promised.",
+    `${duration(all)} in all. Of a stage that was stopped and went on, or was done again, it is the last piece of ` +
+      "work, and its rate may seem too high. The times differ from run to run: this page is the one file here " +
+      "whose bytes are not promised.",
     table(
       "Time of each stage",
       [

@@ -174,7 +174,7 @@ function tableSection() {
     "A click on a heading sorts, a click on a number shows the cluster. Coherence is the mean simplified silhouette: " +
       "1 is far from the next cluster, 0 between two." +
       (data.empty_clusters
-        ? ` Not listed: ${plural(data.empty_clusters, "cluster that holds", "clusters that hold")} nothing to draw from.`
+        ? ` Not listed: ${plural(data.empty_clusters, "cluster", "clusters")} with nothing to draw from.`
         : ""),
     element(
       "div",

@@ -7,6 +7,7 @@ from curation.config.job import Job, Rows, Source
 from curation.config.output import Output, Validation
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 from curation.config.resources import Resources
+from curation.config.token_caps import TokenCap
 from curation.config.tokens import Tokens
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Rows",
     "Sampling",
     "Source",
+    "TokenCap",
     "Tokens",
     "Validation",
 ]

@@ -3,10 +3,10 @@
 Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, where groups of clusters are
 evened out `clusters`, and where tokens are capped `carriers`. One actor loads what it needs as narrow arrays indexed by
 document (`eligible`), takes away what is for validation (`held_out`), decides phase by phase (`phases`), draws the
-documents (`draws`) and writes `allocation` (a row a cell and phase), `schedule` (a row for each of the shards, in parts by split),
-`plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about). All of it
-is a pure function of the committed tables, so a planner that dies is started again from the beginning and writes the
-same bytes.
+documents (`draws`) and writes `allocation` (a row a cell and phase), `schedule` (a row for each of the shards, in parts
+by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about).
+All of it is a pure function of the committed tables, so a planner that dies is started again from the beginning and
+writes the same bytes.
 """
 
 from __future__ import annotations

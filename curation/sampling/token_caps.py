@@ -39,9 +39,9 @@ from curation.sampling.water_filling import fill, water_level
 SMALLEST = 1e-12
 #: Rounds over the tokens that bind, the relative error of a share at which they end, and the one that is no failure:
 #: whole documents are counted after rounding anyway.
-ROUNDS, CLOSE, CLOSE_ENOUGH = 200, 1e-7, 1e-3
+ROUNDS, CLOSE, CLOSE_ENOUGH = 30, 1e-6, 1e-3
 #: Halvings in the search for what can be drawn within the caps, and the share of the budget below which nothing can.
-HALVINGS, NOTHING = 24, 1e-6
+HALVINGS, NOTHING = 14, 1e-6
 
 Numbers = NDArray[np.float64]
 
@@ -215,9 +215,9 @@ def _factors(problem: _Problem) -> Numbers:
     factors = np.ones(len(problem.limits))
     for _ in range(ROUNDS):
         shares = _shares(problem, _amounts(problem, factors)[0])
-        over = _passed(problem, shares) & (factors > SMALLEST)
+        over = _passed(problem, shares)
         under = (factors < 1) & (shares < problem.limits * (1 - CLOSE))
-        if not (over | under).any():
+        if not (over | under).any() or (over & (factors <= SMALLEST)).any():
             break
         for k in np.flatnonzero(over | under).tolist():
             factors[k] = _root(problem, factors, k)
@@ -238,7 +238,7 @@ def _root(problem: _Problem, factors: Numbers, k: int) -> float:
         return 1.0
     if excess(log(SMALLEST)) >= 0:
         return SMALLEST
-    return exp(brentq(excess, log(SMALLEST), 0.0, xtol=1e-11))
+    return exp(brentq(excess, log(SMALLEST), 0.0, xtol=1e-10))
 
 
 def _reachable(problem: _Problem) -> float:

@@ -111,6 +111,7 @@ def work_of(job: Job, corpus: Corpus, dimensions: int) -> Work:
         weighs_texts="auto" in job.strategies,
         tasks=unlimited if resources.tasks == "auto" else resources.tasks,
         tokenizer=job.tokens.tokenizer is not None,
+        capped=len(job.capped_tokens),
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
 

@@ -26,6 +26,7 @@ class Work:
         phases: of the plan.
         weighs_texts: whether domain weights are computed from the texts.
         tokenizer: whether the job names one.
+        capped: how many tokens have a cap.
         excerpts: texts whose beginning is kept.
         tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
     """
@@ -45,6 +46,7 @@ class Work:
     phases: int = 1
     weighs_texts: bool = False
     tokenizer: bool = False
+    capped: int = 0
     tasks: float = math.inf
     actors: float = math.inf
 

@@ -46,6 +46,7 @@ works = st.builds(
     phases=st.integers(1, 3),
     weighs_texts=st.booleans(),
     tokenizer=st.booleans(),
+    capped=st.integers(0, 32),
 )
 rates = st.builds(profile_rates, st.sampled_from(NAMES), st.just(READING), st.integers(1, 5000), st.just(384))
 

@@ -1,0 +1,124 @@
+"""Token caps, end to end: what the shards hold, what is read again, what verify finds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from curation.cli import main
+from tests.corpus import job
+from tests.test_pipeline import faults, run, worked
+from tests.verify.test_damage import edit, parts_of, sign
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+CAPS = "token_caps: [{token: Planet, max_share: 0.05}, {token: rocket  star, max_share: 0.02}, {token: ZEBRA, max_share: 0.5}]"
+TOKENS = {"Planet": r"\bplanet\b", "rocket star": r"\brocket\s+star\b", "ZEBRA": r"\bzebra\b"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, ray_session):
+    """A finished run: (job file, run directory, events)."""
+    folder = tmp_path_factory.mktemp("corpus")
+    run_dir = tmp_path_factory.mktemp("runs") / "a"
+    path = job(folder, run_dir, f"sampling: {{clip: 4, {CAPS}}}\n")
+    return path, run_dir, run(path)
+
+
+def rows_of(run_dir):
+    return [row for file in parts_of(run_dir, "shards") for row in pq.read_table(file).to_pylist()]
+
+
+def test_the_shards_keep_the_caps_and_the_report_tells_it(finished, capsys):
+    _, run_dir, events = finished
+    assert "carriers" in worked(events)
+    assert faults(run_dir) == []
+    summary = json.loads((run_dir / "report/summary.json").read_text())
+    rows, told = rows_of(run_dir), {row["token"]: row for row in summary["token_caps"]}
+    assert list(told) == list(TOKENS)
+    listed = [row for file in parts_of(run_dir, "carriers") for row in pq.read_table(file).to_pylist()]
+    for bit, (token, pattern) in enumerate(TOKENS.items()):
+        carriers = [row for row in rows if re.search(pattern, row["text"])]
+        assert told[token]["share_after"] == len(carriers) / len(rows)
+        assert told[token]["share_after"] <= told[token]["max_share"]
+        known = {row["doc_id"] for row in listed if row["tokens"] >> bit & 1}
+        assert {row["doc_id"] for row in carriers} <= known
+        assert len(known) == told[token]["documents"]
+        assert not {row["doc_id"] for row in rows if not re.search(pattern, row["text"])} & known
+    assert told["Planet"]["share_before"] > 0.2
+    assert told["Planet"]["share_after"] > 0.045  # no more is taken than the cap asks for
+    assert told["Planet"]["forgone_tokens"] > 0
+    assert told["ZEBRA"] == {
+        "token": "ZEBRA",
+        "max_share": 0.5,
+        "share_before": 0.0,
+        "share_after": 0.0,
+        "documents": 0,
+        "forgone_tokens": 0,
+    }
+    drawn, wanted = summary["plan"]["tokens"], sum(row["tokens_before"] for row in summary["domains"])
+    assert abs(drawn - wanted) < 400  # the budget is held
+    assert main(["show", str(run_dir)]) == 0
+    assert re.search(r"Planet +\d+ +2\d\.\d+% +5\.000% +4\.\d+%", capsys.readouterr().out)
+
+
+def test_another_share_reads_no_text_again_and_a_loose_one_changes_nothing(finished, tmp_path):
+    path, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    loose = [f"sampling.token_caps.{k}.max_share=0.99" for k in range(3)]
+    assert worked(run(path, f"run_dir={target}", *loose)) == ["plan", "shards", "report"]
+    with_caps = {file.name: pq.read_table(file) for file in parts_of(target, "shards")}
+    assert "carriers" in worked(run(path, f"run_dir={target}", "sampling.token_caps=[]"))
+    assert {file.name: pq.read_table(file) for file in parts_of(target, "shards")} == with_caps
+    assert "token_caps" not in json.loads((target / "report/summary.json").read_text())
+
+
+def too_low(run_dir):
+    file = run_dir / "job.yaml"
+    file.write_text(file.read_text().replace("max_share: 0.05", "max_share: 0.01"))
+
+
+def dropped(run_dir):
+    file = next(file for file in parts_of(run_dir, "carriers") if pq.read_table(file).num_rows)
+    edit(file, lambda columns: [values.pop() for values in columns.values()])
+
+
+def other_token(run_dir):
+    file = next(file for file in parts_of(run_dir, "carriers") if pq.read_table(file).num_rows)
+    edit(file, lambda columns: columns["tokens"].__setitem__(0, 8))
+
+
+@pytest.mark.parametrize(
+    ("damage", "wanted"),
+    [
+        (too_low, r"schedule: \d+ of \d+ draws carry 'Planet', more than its max_share 0\.01"),
+        (dropped, r"carriers/_done\.json: counts .* carriers, and the tables have"),
+        (other_token, r"a document carries no token, or one that the job does not cap"),
+    ],
+)
+def test_damage_is_found_although_all_hashes_agree(finished, tmp_path, damage, wanted):
+    _, run_dir, _ = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    (target / "job.yaml").write_text((target / "job.yaml").read_text().replace(str(run_dir), str(target)))
+    damage(target)
+    sign(target)
+    found = faults(target)
+    assert any(re.search(wanted, fault) for fault in found), found
+
+
+def test_a_sweep_over_the_share_of_a_token(finished, capsys):
+    path, run_dir, _ = finished
+    assert main(["plan", path, "--sweep", "sampling.token_caps.0.max_share=0.01,0.05,0.99"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(" > " in line and "Gini" not in line for line in lines) == 3
+    assert main(["plan", path, "--sweep", "sampling.token_caps.0.token=comet,planet"]) == 0
+    assert "has not looked for the tokens" in " ".join(capsys.readouterr().out.split())
+    unique = json.loads((run_dir / "report/summary.json").read_text())["plan"]["unique_tokens"]
+    assert np.isfinite(unique)

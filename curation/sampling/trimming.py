@@ -1,11 +1,11 @@
 """Token caps in whole documents: the share of the draws that carry a token, exact.
 
-The allocation keeps the caps in what is expected. Whole documents differ from it by chance: by about the square root of
-the carriers' draws. So draws of carriers are taken back, one from each of those that are drawn most often, by chance
-among equals, until every cap holds to the draw: carriers / draws <= limit. Documents that carry no capped token take
-their places, of the same cell as far as they are there and of the same domain after that, those drawn least first and
-each once more at most, never beyond the clip. They add to the draws alone, so no cap breaks again. What no document
-can take stays short.
+The allocation keeps the caps in what is expected. Whole documents differ from it by chance, and where a class gives
+less than a document short ones are likelier, so that there are more of them. So draws of carriers are taken back, one
+from each of those that are drawn most often, by chance among equals, until every cap holds to the draw: carriers /
+draws <= limit. Documents that carry no capped token take their places, of the same cell as far as they are there and of
+the same domain after that, those drawn least first and each once more at most, never beyond the clip. They add to the
+draws alone, so no cap breaks again. What no document can take stays short.
 
 Cost: nothing where the caps hold; else a sort of the carriers, and one of the other documents in their cells.
 """

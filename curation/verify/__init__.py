@@ -24,6 +24,7 @@ from curation.stages.sources import recheck
 from curation.storage.store import DONE, Store
 from curation.verify.files import check_files, read_job
 from curation.verify.remade import check_remade
+from curation.verify.token_caps import check_carriers
 from curation.verify.totals import check_tables
 
 
@@ -39,7 +40,7 @@ def verify(
         sample: the share of the files that are hashed, of the splits whose vectors are read and of the shards whose
             text is. Everything else is checked whole.
         inputs: whether the input files must be those that were counted; where the shards are an index of them, also
-            whether the texts there are those of the plan.
+            whether the texts there are those of the plan; and where tokens are capped, whether they carry them.
 
     Yields:
         None for a check that holds, otherwise what is wrong and in which file.
@@ -66,6 +67,8 @@ def verify(
     try:
         yield from check_tables(store, job, sample, inputs)
         yield from check_remade(store, job)
+        if inputs:
+            yield from check_carriers(store, job, sample)
     except (CurationError, pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
         yield f"the tables do not fit together: {type(error).__name__}: {error}"
 

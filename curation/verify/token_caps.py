@@ -1,4 +1,4 @@
-"""Token caps: the carriers that are listed, and what share of the draws of each phase carries each token."""
+"""Token caps: the carriers that are listed, whether the texts say so, and their share of each phase's draws."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 from curation.config import Job
 from curation.sources.rows import Split
-from curation.stages.carriers import carriers_of
+from curation.stages.carriers import carriers_of, find_carriers
 from curation.stages.phases import phases_of
-from curation.stages.splits import part_name
+from curation.stages.splits import WorkItem, documents_an_item, load_files, load_splits, part_name, work_items
 from curation.stages.token_caps import caps_of
-from curation.storage.store import Store
-from curation.verify.files import Faults
+from curation.stages.workers import map_items
+from curation.storage.store import Part, Store
+from curation.verify.files import Faults, sampled
 from curation.verify.findings import Findings, Layout, add_to, fault_unless, weights_of
+from curation.verify.unwritten import Unwritten
 
 
 def count_carriers(
@@ -66,3 +68,27 @@ def check_caps(store: Store, job: Job, total: Findings) -> Faults:
                 not draws or carriers / draws <= limit,
                 f"schedule: {carriers} of {draws} draws{where} carry {token!r}, more than its max_share {limit:g}",
             )
+
+
+def check_carriers(store: Store, job: Job, sample: float) -> Faults:
+    """The texts of some splits, read once more, carry the tokens that are listed."""
+    if not job.capped_tokens:
+        return
+    splits = load_splits(store)
+    groups = list(dict.fromkeys(split.read_group for split in splits))  # read from their beginning, so whole
+    looked_at = {
+        group for group, mine in zip(groups, sampled(job, "carriers", len(groups), sample), strict=True) if mine
+    }
+    some = [split for split in splits if split.read_group in looked_at]
+    items = work_items(some, load_files(store), documents_an_item(splits))
+    marker = store.marker("carriers")
+    written = {part.name: part for part in marker.parts} if marker else {}
+    for _, parts in map_items(items, carriers_again, Unwritten(store.root), job, tasks=job.resources.tasks):
+        for part in parts:
+            same = written.get(part.name) == part
+            yield fault_unless(same, f"{part.name}: does not list the documents that carry the capped tokens")
+
+
+def carriers_again(item: WorkItem, store: Unwritten, job: Job) -> list[Part]:
+    """The parts of an item's splits, made once more."""
+    return [part for receipt in find_carriers(store, job, item) for part in receipt.parts]

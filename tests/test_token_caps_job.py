@@ -15,6 +15,7 @@ from curation.stages import carriers
 from curation.stages.plan import make_plan
 from curation.verify.unwritten import Unwritten
 from tests.corpus import job
+from tests.stages.test_sweep import swept
 from tests.test_pipeline import faults, run, worked
 from tests.verify.test_damage import edit, parts_of, sign
 
@@ -127,10 +128,13 @@ def test_damage_is_found_although_all_hashes_agree(finished, tmp_path, damage, w
     assert any(re.search(wanted, fault) for fault in found), found
 
 
-def test_a_sweep_over_the_share_of_a_token(finished, capsys):
-    path, _, _ = finished
-    assert main(["plan", path, "--sweep", "sampling.token_caps.0.max_share=0.01,0.05,0.99"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert sum(" > " in line and "Gini" not in line for line in lines) == 3
+def test_a_sweep_over_the_share_of_a_token_agrees_with_the_run(finished, capsys):
+    path, run_dir, _ = finished
+    summary = json.loads((run_dir / "report/summary.json").read_text())
+    rows = swept(path, "sampling.token_caps.0.max_share=0.01,0.05,0.99").rows
+    unique = [row.figures.unique_share * sum(found["tokens_before"] for found in summary["domains"]) for row in rows]
+    assert unique[1] == pytest.approx(summary["plan"]["unique_tokens"], rel=0.02)
+    assert rows[1].figures.gini[1] == pytest.approx(summary["balance"]["gini"]["after"], abs=0.02)
+    assert unique[0] < unique[1] < unique[2]
     assert main(["plan", path, "--sweep", "sampling.token_caps.0.token=comet,planet"]) == 0
     assert "has not looked for the tokens" in " ".join(capsys.readouterr().out.split())

@@ -22,6 +22,7 @@ from curation.job_file import dump_job, parse_job, parse_yaml
 from curation.progress import Reporter
 from curation.stages import (
     assignments,
+    carriers,
     centroids,
     clusters,
     documents,
@@ -70,6 +71,7 @@ BEFORE_RECORD = (
     languages.STAGE,
     salience.STAGE,
     profiles.STAGE,
+    carriers.STAGE,
     plan.STAGE,
     shards.STAGE,
     report.STAGE,

@@ -181,6 +181,10 @@ GROUPS = pa.schema(
     ]
 )
 
+#: One kept document that carries a capped token. Bit k of `tokens` is 1 where it carries token k of the job file
+#: (`Job.capped_tokens`).
+CARRIERS = pa.schema([("doc_id", pa.int64()), ("tokens", pa.uint32())])
+
 #: One cell, cluster x domain, in one phase (from 0). What is available is what is not held out for validation, and
 #: `validation_documents` is. `epochs` is realised over available tokens; `left_out` is the reason why nothing may be
 #: drawn, null where something may.

@@ -7,6 +7,8 @@ from curation.errors import JobError
 from curation.job_file import dump_job, load_job, parse_job, parse_yaml
 
 BASE = "run_dir: out\nsources: [{domain: web, path: data/}]\n"
+CAP = "{token: x y, max_share: 0.1}"
+MANY = ", ".join(f"{{token: t{n}, max_share: 0.1}}" for n in range(33))
 
 
 def write(tmp_path, text):
@@ -56,6 +58,15 @@ def test_the_schema_describes_every_key():
         (BASE + "sampling: {budget: {epochs: 6}}", "raise the clip or lower the budget"),
         (BASE + "sampling: {budget: {epochs: .inf}}", "sampling.budget.epochs"),
         (BASE + "sampling: {order: curriculum}", "needs quality.column"),
+        (BASE + "sampling: {token_caps: [{token: ' ', max_share: 0.1}]}", "token_caps.0.token: "),
+        (BASE + "sampling: {token_caps: [{token: x, max_share: 1}]}", "max_share: input should be less than 1"),
+        (BASE + "sampling: {token_caps: [{token: x, max_share: 0}]}", "max_share: input should be greater than 0"),
+        (BASE + "sampling: {token_caps: [{token: x}]}", "token_caps.0.max_share: missing"),
+        (BASE + f"sampling: {{token_caps: [{CAP}, {{token: ' X  y', max_share: 0.2}}]}}", "'X y' is there twice"),
+        (BASE + f"sampling: {{interleave: random, token_caps: [{CAP}]}}", "keeps no token cap"),
+        (BASE + f"sampling: {{max_cluster_share: 0.5, token_caps: [{CAP}]}}", "together with token_caps"),
+        (BASE + f"sampling: {{token_caps: [{MANY}]}}", "token_caps: List should have at most 32 items"),
+        (BASE + f"phases: [{{budget: {{epochs: 1}}, token_caps: [{CAP}, {CAP}]}}]", "is there twice"),
         (BASE + "quality: {column: q, scale: [5, 0]}", "worst < best"),
         (BASE + "embedding: {precision: fp8}", "embedding.precision"),
         (BASE + "output: {validation: {fraction: 0.6}}", "output.validation.fraction: input should be less than"),
@@ -145,3 +156,17 @@ def test_a_file_that_is_not_there():
 def test_values_keep_their_types():
     job = parse_job(parse_yaml(BASE + "clustering: {fit_rows: 10_000, tolerance: 1.0e-3}", "x"), "x")
     assert (job.clustering.fit_rows, job.clustering.tolerance) == (10_000, 1e-3)
+
+
+def test_tokens_are_capped_for_all_phases_or_for_each(tmp_path):
+    noir, us = "{token: 'Caf\u0065\u0301  noir', max_share: 0.1}", "{token: US, max_share: 0.2, case: true}"
+    caps = f"sampling: {{token_caps: [{noir}, {us}]}}\n"
+    job = load_job(write(tmp_path, BASE + caps))
+    assert [(cap.token, cap.case) for cap in job.capped_tokens] == [("Caf\u00e9 noir", False), ("US", True)]
+    phases = "phases: [{budget: {epochs: 1}, token_caps: [{token: us, max_share: 0.3}]}, {budget: {epochs: 1}}]"
+    job = load_job(write(tmp_path, BASE + caps + phases))
+    assert [cap.token for cap in job.capped_tokens] == ["us", "Caf\u00e9 noir", "US"]
+    none = load_job(write(tmp_path, BASE + caps + "phases: [{budget: {epochs: 1}, token_caps: []}]"))
+    assert none.capped_tokens == []
+    halves = [f"{{budget: {{epochs: 1}}, token_caps: [{{token: a{n}, max_share: 0.1}}]}}" for n in range(33)]
+    assert "cap 33 tokens; 32 can be" in fault(tmp_path, BASE + f"phases: [{', '.join(halves)}]")

@@ -9,6 +9,7 @@ from curation.config.output import Output, Validation
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 from curation.config.record import Record
 from curation.config.resources import Resources
+from curation.config.token_caps import TokenCap
 from curation.config.tokens import Tokens
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Rows",
     "Sampling",
     "Source",
+    "TokenCap",
     "Tokens",
     "Validation",
 ]

@@ -21,6 +21,7 @@ from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampli
 from curation.config.record import Record
 from curation.config.resources import Resources
 from curation.config.section import PRINTABLE, Positive, Section
+from curation.config.token_caps import TokenCap, caps_fault, distinct
 from curation.config.tokens import Tokens
 from curation.storage.uris import NO_CREDENTIALS, has_credentials, texts_in
 
@@ -138,7 +139,7 @@ class Job(Section):
         self._check_sources()
         self._check_sampling()
         self._check_phases()
-        if fault := self.tokens.fault(self.output.format):
+        if fault := self.tokens.fault(self.output.format) or caps_fault(self.capped_tokens, self.sampling):
             raise ValueError(fault)
         return self
 
@@ -257,6 +258,14 @@ class Job(Section):
     def domains(self) -> list[str]:
         """The domains in the order of the job file, each once; a domain's index is its number in arrays."""
         return list(dict.fromkeys(source.domain for source in self.sources))
+
+    @property
+    def capped_tokens(self) -> list[TokenCap]:
+        """The caps of every token that is capped in some phase, each token once; its place is its bit in `carriers`."""
+        if not self.phases:
+            return self.sampling.token_caps
+        own = (phase.token_caps for phase in self.phases)
+        return distinct(self.sampling.token_caps if caps is None else caps for caps in own)
 
     def clips(self, clip: int) -> list[int]:
         """The clip of each domain: its own, else `clip`."""

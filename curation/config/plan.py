@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from curation.config.section import Count, Positive, Section
+from curation.config.token_caps import TokenCaps
 from curation.expression import parse
 
 Order = Literal["general_to_specific", "specific_to_general", "stationary", "curriculum", "shuffled"]
@@ -115,6 +116,8 @@ class Sampling(Section):
     """Direction of `order: curriculum`."""
     exclude: list[Exclusion] = []
     """What is not drawn, and why."""
+    token_caps: TokenCaps = []
+    """How many of the documents drawn may carry a word or phrase."""
 
     @model_validator(mode="after")
     def _floor_below_cap(self) -> Sampling:
@@ -242,3 +245,5 @@ class Phase(Section):
     """As `blending.weights`, or the domains to draw from with their importance; others are not drawn."""
     when_short: WhenShort | None = None
     """See `blending.when_short`."""
+    token_caps: TokenCaps | None = None
+    """In place of `sampling.token_caps`; []: no caps in this phase."""

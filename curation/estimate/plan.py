@@ -124,6 +124,7 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
         near_duplicates=job.audit.near_duplicates,
         languages=job.audit.languages or job.audit.salience,
         salience=job.audit.salience,
+        capped=len(job.capped_tokens),
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
 

@@ -45,6 +45,8 @@ ROUND_TRIP, ADDED_BYTES = 0.01, 1e9
 SOLVE = 4.0
 #: Seconds until a GPU can compute, the measurement of its batches included.
 GPU_START = 8.0
+#: Seconds to look for a token in the text, over those to read it.
+SEARCH = 0.1
 #: What the record takes where there is nearly nothing to sum up, in TURNs.
 RECORD_TURNS = 6
 #: Bytes of a document's signature: hashes of its bands, a byte of each function, and its number.
@@ -106,6 +108,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         ),
         *_languages_and_salience(work, rates, over_splits),
         _profiles(work, rates, over_splits),
+        _carriers(work, rates, over_splits, splits),
         StageTime(
             "plan",
             task + starts.planning + (SOLVE if work.weighs_texts else 0.0),
@@ -261,6 +264,16 @@ def _profiles(work: Work, rates: Rates, slots: float) -> StageTime:
         return StageTime("profiles", TURN / 4, note="not asked for")
     measuring = work.excerpts / rates.profiled_texts
     return StageTime("profiles", TURN, work=measuring, slots=slots, note="features of texts")
+
+
+def _carriers(work: Work, rates: Rates, slots: float, splits: float) -> StageTime:
+    """The text is read once more, and searched."""
+    if not work.capped:
+        return StageTime("carriers", TURN / 4, note="no token is capped")
+    looking = (1 + SEARCH * work.capped) * work.text_bytes / rates.read_bytes + COMMIT * work.splits
+    fixed = rates.starts.process + rates.starts.code
+    told = "token" if work.capped == 1 else "tokens"
+    return StageTime("carriers", fixed, splits, looking, slots, spared=fixed - TURN, note=f"{work.capped} {told}")
 
 
 def _shards(work: Work, rates: Rates, cpus: float, splits: float) -> StageTime:

@@ -32,6 +32,7 @@ class Work:
         weighs_texts: whether domain weights are computed from the texts.
         tokenizer: whether the job names one.
         near_duplicates, languages, salience: whether the audit measures them.
+        capped: how many tokens have a cap.
         excerpts: texts whose beginning is kept.
         tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
     """
@@ -59,6 +60,7 @@ class Work:
     near_duplicates: bool = False
     languages: bool = False
     salience: bool = False
+    capped: int = 0
     tasks: float = math.inf
     actors: float = math.inf
 

@@ -26,6 +26,8 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
             console.print(_reasons(weighing))
     if len(summary["plan"]["phases"]) > 1:
         console.print(_phases(summary["plan"]["phases"]))
+    if summary.get("token_caps"):
+        console.print(_token_caps(summary["token_caps"]))
     clusters = summary["clusters"]
     console.print(_clustering(summary["clustering"]))
     if any(row["warning"] for row in clusters):
@@ -118,6 +120,20 @@ def _phases(phases: list[dict[str, Any]]) -> Table:
     for phase in phases:
         figures = (short(phase["tokens"]), f"{phase['draws']:,}")
         table.add_row(phase["folder"], *figures, phase["order"], phase["strategy"])
+    return table
+
+
+def _token_caps(rows: list[dict[str, Any]]) -> Table:
+    """What share of the documents and of the draws carries each capped token, and what the caps cost."""
+    table = new_table("Token caps", "token", "documents", "share before", "cap", "share after", "tokens forgone")
+    for row in rows:
+        shares = (f"{row['share_before']:.3%}", f"{row['max_share']:.3%}", f"{row['share_after']:.3%}")
+        table.add_row(Text(row["token"]), f"{row['documents']:,}", *shares, short(row["forgone_tokens"]))
+        for phase in row.get("phases", []):
+            table.add_row("", "", "", f"{phase['max_share']:.3%}", f"{phase['share']:.3%}", "")
+    table.caption = "shares of documents, and of draws, that carry the token" + (
+        "; below each token those of the phases" if any("phases" in row for row in rows) else ""
+    )
     return table
 
 

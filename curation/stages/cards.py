@@ -90,6 +90,9 @@ def recipe_of(job: Job) -> dict[str, Any]:
     recipe: dict[str, Any] = _without_folders(job.model_dump(mode="json", exclude=_NO_RECIPE))
     if job.given_vectors:
         recipe["embedding"]["model"] = "given vectors"
+    if not job.capped_tokens:
+        for section in (recipe["sampling"], *recipe["phases"]):
+            del section["token_caps"]
     return recipe
 
 

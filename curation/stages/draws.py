@@ -20,7 +20,8 @@ from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.sampling.quality import Curve, curve_values, domain_means
 from curation.sampling.schedule import Schedule, schedule
-from curation.stages.eligible import Cells, Eligible
+from curation.sampling.trimming import Carried
+from curation.stages.eligible import Cells, Eligible, most_draws
 from curation.stages.phases import (
     Decision,
     PhaseRequest,
@@ -31,6 +32,7 @@ from curation.stages.phases import (
     decide,
     phases_of,
 )
+from curation.stages.token_caps import Carriers, by_class, classes_of, table_of, trim_draws, within_caps
 
 
 def draw_phases(
@@ -39,6 +41,7 @@ def draw_phases(
     """All phases, one after the other, and how often each document is drawn in all of them: int16[n]."""
     used = np.zeros(len(documents.doc_id), np.int16)
     phases: list[PlannedPhase] = []
+    carriers = by_class(job, documents, cells)
     for request in phases_of(job):
         before = used if request.number else None
         judged = judge(job, documents, cells, request)
@@ -47,7 +50,11 @@ def draw_phases(
         decision = decide(job, request, cells, drawable, spent, means, profiles)
         weights = judged.values if judged and request.by_quality else None
         del judged
-        drawn, counts = draw(job, documents, request, decision, weights, before)
+        if carriers is not None:
+            classes = classes_of(documents, cells, carriers, request, before, weights)
+            decision = within_caps(job, request, decision, classes)
+            del classes
+        drawn, counts, carried = draw(job, documents, cells, request, decision, weights, before, carriers)
         if not len(drawn.document):
             raise JobError(
                 f"{request.budget_key}: {decision.allocation.total:.0f} tokens are less than half of the shortest "
@@ -59,7 +66,7 @@ def draw_phases(
         if before is not None:
             np.add(drawn.repetition, used[drawn.document], out=drawn.repetition)
         realised = cell_totals(documents.cell, documents.tokens, cells.tokens.size, counts)[1]
-        phases.append(PlannedPhase(request, decision, drawn, weight, realised.reshape(cells.tokens.shape)))
+        phases.append(PlannedPhase(request, decision, drawn, weight, realised.reshape(cells.tokens.shape), carried))
         used += counts
     return phases, used
 
@@ -115,25 +122,24 @@ def spent_before(
     documents: Eligible, cells: Cells, request: PhaseRequest, used: NDArray[np.int16], judged: Judgement | None
 ) -> Spent:
     """What earlier phases drew, and what they left within this one's clip."""
-    clip = request.clips.astype(np.int16)
-    left = np.maximum(clip[documents.cell % len(clip)] - used, 0)
-    if judged and request.by_quality:
-        left[judged.values <= 0] = 0
+    left = most_draws(documents, cells, request.clips, used, judged.values if judged and request.by_quality else None)
     size = cells.tokens.size
     room = cell_totals(documents.cell, documents.tokens, size, left)[1].reshape(cells.tokens.shape)
     tokens = cell_totals(documents.cell, documents.tokens, size, used)[1].reshape(cells.tokens.shape)
-    return Spent(np.where(cells.left_out < 0, room, 0), tokens.sum(axis=0))
+    return Spent(room, tokens.sum(axis=0))
 
 
 def draw(
     job: Job,
     documents: Eligible,
+    cells: Cells,
     request: PhaseRequest,
     decision: Decision,
     weights: NDArray[np.float32] | None,
     used: NDArray[np.int16] | None,
-) -> tuple[Schedule, NDArray[np.int16]]:
-    """The draws of a phase in order, and how often each document is drawn in it."""
+    carriers: Carriers | None,
+) -> tuple[Schedule, NDArray[np.int16], Carried | None]:
+    """The draws of a phase in order, how often each document is drawn in it, and what carriers of tokens give."""
     allocation, seed = decision.allocation, nth_seed(job.seed, request.number)
     if job.sampling.interleave == "random":
         free = decision.weighing.wanted is None
@@ -150,26 +156,23 @@ def draw(
             used=used,
         )
         counts = np.bincount(drawn.document, minlength=len(documents.doc_id)).astype(np.int16)
-        return drawn, counts
-    counts = copies(
-        documents.doc_id,
-        documents.cell,
-        documents.tokens,
-        allocation.target,
-        request.clips,
-        seed,
-        quality=weights,
-        used=used,
-    )
+        return drawn, counts, None
+    cell, target, pace, clips = table_of(documents, request, decision, carriers)
+    counts = copies(documents.doc_id, cell, documents.tokens, target, clips, seed, quality=weights, used=used)
+    carried = None
+    if carriers is not None:
+        carried = trim_draws(
+            job, documents, cells, request, counts, most_draws(documents, cells, request.clips, used, weights)
+        )
     drawn = schedule(
         documents.doc_id,
-        documents.cell,
+        cell,
         documents.tokens,
         counts,
-        allocation.pace,
+        pace,
         request.order,
         seed,
         quality=documents.quality,
         curriculum=job.sampling.curriculum,
     )
-    return drawn, counts
+    return drawn, counts, carried

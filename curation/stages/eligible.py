@@ -24,7 +24,8 @@ class Eligible:
     """The documents that may be drawn, ascending by doc_id; all arrays but `ends` have their length n.
 
     doc_id int32 (int64 beyond 2^31 rows), cell int32, tokens int32, bytes int32, quality float32 (NaN: none), content
-    uint64 (half of the text's hash); None where they were not asked for. `ends` int64[splits]: where each split ends.
+    uint64 (half of the text's hash), carries uint32 (bit k: carries token k of `Job.capped_tokens`); None where they
+    were not asked for. `ends` int64[splits]: where each split ends.
     """
 
     doc_id: NDArray[Any]
@@ -34,6 +35,7 @@ class Eligible:
     quality: NDArray[np.float32] | None
     content: NDArray[np.uint64] | None
     ends: NDArray[np.int64]
+    carries: NDArray[np.uint32] | None = None
 
     def only(self, which: NDArray[Any], ends: NDArray[np.int64]) -> Eligible:
         """Some of the documents, by a mask or ascending indices, and where each split ends among them."""
@@ -65,6 +67,7 @@ def load_eligible(
     total: int,
     with_quality: bool = False,
     with_content: bool = False,
+    with_carriers: bool = False,
 ) -> Eligible:
     """Reads the arrays that the plan is made from, split by split; `total` documents have an assignment."""
     number = {domain: index for index, domain in enumerate(domains)}
@@ -78,6 +81,7 @@ def load_eligible(
     columns = [name for name in arrays if name not in ("doc_id", "cell")]
     if with_content:
         arrays["content"] = np.empty(total, np.uint64)
+    carries = np.zeros(total, np.uint32) if with_carriers else None
     read = ["domain", *columns, *(["content_hash"] if with_content else [])]
     ends = np.zeros(len(splits), np.int64)
     start = 0
@@ -98,10 +102,14 @@ def load_eligible(
                 arrays[name][start:stop] = documents[name].to_numpy()[rows]
             if with_content:
                 arrays["content"][start:stop] = hash_halves(documents["content_hash"].take(pa.array(rows)))[:, 0]
+            if carries is not None:
+                listed = store.read_table(part_name("carriers", split.split_id))
+                carries[start + np.searchsorted(doc_id, listed["doc_id"].to_numpy())] = listed["tokens"].to_numpy()
         start = stop
     if start != total:
         raise RunError(f"assignments: not {total} documents, as the stage counted; see `curation verify`")
-    return Eligible(quality=arrays.pop("quality", None), content=arrays.pop("content", None), ends=ends, **arrays)
+    quality, content = arrays.pop("quality", None), arrays.pop("content", None)
+    return Eligible(quality=quality, content=content, carries=carries, ends=ends, **arrays)
 
 
 def cells_of(job: Job, documents: Eligible, clusters: int, groups: NDArray[np.int32] | None = None) -> Cells:
@@ -109,6 +117,32 @@ def cells_of(job: Job, documents: Eligible, clusters: int, groups: NDArray[np.in
     shape = (clusters, len(job.domains))
     count, tokens = cell_totals(documents.cell, documents.tokens, clusters * len(job.domains))
     return Cells(count.reshape(shape), tokens.reshape(shape), left_out(job, clusters), groups)
+
+
+def most_draws(
+    documents: Eligible,
+    cells: Cells,
+    clips: NDArray[np.int64],
+    used: NDArray[np.int16] | None,
+    weights: NDArray[np.float32] | None,
+) -> NDArray[np.int16]:
+    """How often each document may be drawn in a phase: int16[n].
+
+    Args:
+        documents: all that are to be planned.
+        cells: what they come to, and what is left out.
+        clips: int64[D], of the phase.
+        used: int16[n], draws in earlier phases, which count towards the clip; None: none.
+        weights: float32[n], f(quality), where documents are drawn in proportion to it: those of 0 are not drawn.
+    """
+    clip = clips.astype(np.int16)
+    most = np.where(cells.left_out < 0, clip, np.int16(0)).ravel()[documents.cell]
+    if used is not None:
+        most = np.maximum(most - used, 0)
+    if weights is not None:
+        most[weights <= 0] = 0
+    found: NDArray[np.int16] = most
+    return found
 
 
 def left_out(job: Job, clusters: int) -> NDArray[np.int16]:

@@ -19,6 +19,8 @@ from curation.sampling.allocation import Allocation, WhenShort, allocate
 from curation.sampling.auto_weights import FeatureTable, Reason, cover, match
 from curation.sampling.domain_weights import formula_weights
 from curation.sampling.schedule import Order, Schedule
+from curation.sampling.token_caps import Kept
+from curation.sampling.trimming import Carried
 from curation.stages.eligible import Cells
 
 
@@ -79,6 +81,8 @@ class Decision:
     budget: float
     weighing: Weighing
     allocation: Allocation
+    kept: Kept | None = None
+    """How it keeps to the caps of tokens, where any is capped."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class PlannedPhase:
     """How often the document of each row is drawn in this phase; None: a row is a draw."""
     realised: NDArray[np.int64]
     """int64[C, D]: tokens drawn from each cell."""
+    carried: Carried | None = None
+    """What it draws of the carriers of each token, where any is capped."""
 
     @property
     def draws(self) -> int:

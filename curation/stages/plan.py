@@ -1,12 +1,12 @@
 """Plan: which document, how often, in which order, in which shard.
 
-Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, and where groups of clusters
-are evened out `clusters`. One actor loads what it needs as narrow arrays indexed by document (`eligible`), takes away
-what is for validation (`held_out`), decides phase by phase (`phases`), draws the documents (`draws`) and writes
-`allocation` (a row a cell and phase), `schedule` (a row for each of the shards, in parts by split),
-`plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about). All of it
-is a pure function of the committed tables, so a planner that dies is started again from the beginning and writes the
-same bytes.
+Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, where groups of clusters are
+evened out `clusters`, and where tokens are capped `carriers`. One actor loads what it needs as narrow arrays indexed by
+document (`eligible`), takes away what is for validation (`held_out`), decides phase by phase (`phases`), draws the
+documents (`draws`) and writes `allocation` (a row a cell and phase), `schedule` (a row for each of the shards, in parts
+by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about).
+All of it is a pure function of the committed tables, so a planner that dies is started again from the beginning and
+writes the same bytes.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from curation.stages.phases import (
 )
 from curation.stages.profiles import load_profiles
 from curation.stages.splits import load_splits
+from curation.stages.token_caps import cap_rows
 from curation.stages.waiting import ready
 from curation.storage.store import Store
 
@@ -96,7 +97,7 @@ def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
         if phase["target"] < 0.99 * phase["budget"]:
             found.append(
                 f"{where}{phase['target']} tokens are to be drawn instead of {phase['budget']}: the ratios are held "
-                "within the clip"
+                f"within the clip{' and the token caps' if job.capped_tokens else ''}"
             )
         if abs(phase["tokens"] - phase["target"]) > 0.01 * phase["target"]:
             found.append(f"{where}{phase['tokens']} tokens are drawn for {phase['target']}: documents are drawn whole")
@@ -105,7 +106,7 @@ def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
             if abs(target - wanted) > 0.01:
                 found.append(
                     f"{where}domain {domain} gets {target:.1%} instead of {wanted:.1%}: the clip leaves no more of it, "
-                    "or of others"
+                    f"or of others{', within the token caps' if job.capped_tokens else ''}"
                 )
         for domain, target, got in zip(job.domains, phase["target_weights"], phase["domain_weights"], strict=True):
             if abs(got - target) > 0.01:
@@ -119,7 +120,7 @@ def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
 STAGE = Stage(
     "plan",
     ("plan", "allocation", "schedule"),
-    ("documents", "assignments", "profiles", "clusters.grouping"),
+    ("documents", "assignments", "profiles", "clusters.grouping", "carriers"),
     settings,
     work,
 )
@@ -143,7 +144,8 @@ def make_plan(store: Store, job: Job) -> Result:
     assigned = store.marker("assignments")
     total = assigned.stats["documents"] if assigned else 0
     content = held_out.reads_content(job)
-    documents = load_eligible(store, splits, job.domains, total, with_quality=_reads_quality(job), with_content=content)
+    capped = bool(job.capped_tokens)
+    documents = load_eligible(store, splits, job.domains, total, _reads_quality(job), content, with_carriers=capped)
     groups = load_groups(store) if job.sampling.balance == "groups" else None
     clusters = len(load_centroids(store))
     documents, held = held_out.hold_out(job, documents, cells_of(job, documents, clusters))
@@ -179,6 +181,8 @@ def make_plan(store: Store, job: Job) -> Result:
         "phases": [_phase_stats(phase) for phase in phases],
         "domains": use,
     }
+    if capped:
+        stats["token_caps"] = cap_rows(job, documents, phases)
     return Result(parts, stats)
 
 

@@ -114,6 +114,7 @@ def summarise(store: Store, job: Job) -> dict[str, Any]:
         "clustering": fitted | stats["repeats"] | stats["clusters"],
         "clusters": rows,
         "groups": group_rows(rows, store.read_table(GROUPS)) if job.clustering.groups else [],
+        **({"token_caps": stats["plan"]["token_caps"]} if job.capped_tokens else {}),
         **audited(store, job, drawn=True),
     }
     return with_findings(summary, targets_of(job, summary))

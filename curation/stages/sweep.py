@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from math import prod
 
@@ -29,28 +29,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curation.clustering.groups import group_clusters
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
-from curation.counter_rng import nth_seed, uniform
+from curation.counter_rng import uniform
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.progress import Reporter
-from curation.report.sweep_text import Figures, Row, Sweep
-from curation.sampling.balance import effective_number, effective_tokens, gini
+from curation.report.sweep_text import Row, Sweep
 from curation.sampling.cells import cell_totals
-from curation.sampling.copies import copies
-from curation.sampling.validation import quotas
-from curation.stages import centroids, profiles
+from curation.stages import carriers, centroids, profiles
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Fingerprint, Stage
-from curation.stages.draws import judge, spent_before
-from curation.stages.eligible import Cells, Eligible, left_out, load_eligible
+from curation.stages.eligible import Eligible, load_eligible
 from curation.stages.embeddings import load_vectors
-from curation.stages.held_out import hold_out, reads_content
-from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
+from curation.stages.held_out import reads_content
+from curation.stages.phases import Profiles
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
+from curation.stages.sweep_figures import Clustered, figures
 from curation.storage.store import Marker, Store
 
 #: About the most documents that are clustered anew.
@@ -85,13 +81,16 @@ def sweep(
     job = load_job(path, overrides)
     store = Store.open(job.run_dir)
     markers = done_stages(store, job, stages, fingerprint_of)
-    corpus = Corpus(store, job, markers["assignments"].stats["documents"], reporter)
+    looked_for = knows_carriers(store, job, fingerprint_of(carriers.STAGE, job, markers))
+    corpus = Corpus(store, job, markers["assignments"].stats["documents"], reporter, looked_for)
     rows = []
     for values in product(*swept.values()):
         settings = [f"{key}={value}" for key, value in zip(swept, values, strict=True)]
         try:
             one = load_job(path, [*overrides, *settings])
             measured = load_measured(store, one, fingerprint_of(profiles.STAGE, one, markers))
+            if not knows_carriers(store, one, fingerprint_of(carriers.STAGE, one, markers)):
+                raise JobError("the run has not looked for the tokens that are capped: run the job with them first")
             rows.append(Row(values, figures(one, corpus.clustered(one), measured)))
         except JobError as error:
             lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
@@ -126,30 +125,21 @@ def load_measured(store: Store, job: Job, wanted: str) -> Profiles | None:
     return profiles.load_profiles(store)
 
 
-@dataclass(frozen=True)
-class Clustered:
-    """Documents under one clustering, and what the cells hold."""
-
-    documents: Eligible
-    count: NDArray[np.int64]
-    """int64[C, D]: documents in `documents`."""
-    tokens: NDArray[np.int64]
-    """int64[C, D]: tokens in the corpus."""
-    scale: NDArray[np.float64]
-    """float64[D]: tokens in the corpus for one in `documents`."""
-    sampled: bool
-    centroids: NDArray[np.float32]
-    """float32[C, d]."""
+def knows_carriers(store: Store, job: Job, wanted: str) -> bool:
+    """Whether the run has found out which documents carry the tokens that a job caps; True where it caps none."""
+    marker = store.marker(carriers.STAGE.name)
+    return not job.capped_tokens or (marker is not None and marker.fingerprint == wanted)
 
 
 class Corpus:
     """The documents of a run under its own clustering, and under others as they are asked for."""
 
-    def __init__(self, store: Store, job: Job, total: int, reporter: Reporter) -> None:
+    def __init__(self, store: Store, job: Job, total: int, reporter: Reporter, with_carriers: bool = False) -> None:
         self._store, self._job, self._reporter = store, job, reporter
         with reporter.stage("documents", 0):
             splits, content = load_splits(store), reads_content(job)
-            self._all = load_eligible(store, splits, job.domains, total, job.quality.given, content)
+            carried = with_carriers and bool(job.capped_tokens)
+            self._all = load_eligible(store, splits, job.domains, total, job.quality.given, content, carried)
         self._by_domain = cell_totals(self._all.cell % len(job.domains), self._all.tokens, len(job.domains))[1]
         self._known = {_clustering(job): self._clustered(self._all, load_centroids(store))}
         self._sample: Sample | None = None
@@ -201,90 +191,3 @@ class Corpus:
 def _clustering(job: Job) -> str:
     """What the clusters depend on besides the vectors."""
     return json.dumps(centroids.settings(job), sort_keys=True)
-
-
-def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
-    """What a job would draw. Raises JobError where the allocation refuses it."""
-    wanted = job.clustering.groups if job.sampling.balance == "groups" else None
-    groups = None if wanted is None else group_clusters(seen.centroids, wanted)
-    cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups)
-    seen, cells = without_validation(job, seen, cells)
-    by_quality = any(request.by_quality for request in phases_of(job))
-    decisions, unique = (_by_documents if by_quality else _by_cells)(job, seen, cells, measured)
-    drawn = np.sum([decision.allocation.target for decision in decisions], axis=0)
-    before, after = cells.tokens.sum(axis=1), drawn.sum(axis=1)
-    total = float(after.sum())
-    asked = [(decision.weighing.wanted, decision.allocation.domain_weights) for decision in decisions]
-    is_open = cells.open_tokens > 0
-    clipped = [(decision.allocation.clipped | ~is_open).all(axis=1) for decision in decisions]
-    return Figures(
-        clusters=len(before),
-        sampled=seen.sampled,
-        gini=(gini(before), gini(after)),
-        effective_clusters=(effective_number(before), effective_number(after)),
-        unique_share=unique / float(before.sum()),
-        worth=effective_tokens(unique, total) / total,
-        clipped=int((np.any(clipped, axis=0) & is_open.any(axis=1)).sum()),
-        off=max((float(np.abs(wanted - got).max()) for wanted, got in asked if wanted is not None), default=None),
-        tokens=total,
-    )
-
-
-def without_validation(job: Job, seen: Clustered, cells: Cells) -> tuple[Clustered, Cells]:
-    """What is left to draw from. A sample gives of each cell's tokens the share of documents that the corpus would."""
-    wanted = job.output.validation
-    if wanted is None:
-        return seen, cells
-    if not seen.sampled:
-        documents, _ = hold_out(job, seen.documents, cells)
-        count, tokens = (
-            t.reshape(cells.tokens.shape) for t in cell_totals(documents.cell, documents.tokens, cells.tokens.size)
-        )
-        return replace(seen, documents=documents), replace(cells, documents=count, tokens=tokens)
-    whole = np.rint(np.where(cells.left_out < 0, cells.documents, 0) * seen.scale).astype(np.int64)
-    given = quotas(whole.ravel(), wanted.fraction, wanted.min_documents).reshape(whole.shape)
-    left = 1.0 - given / np.maximum(whole, 1)
-    return seen, replace(cells, tokens=np.rint(cells.tokens * left).astype(np.int64))
-
-
-def _by_cells(job: Job, seen: Clustered, cells: Cells, measured: Profiles | None) -> tuple[list[Decision], float]:
-    """What is decided for each phase, and how many different tokens are drawn."""
-    decisions: list[Decision] = []
-    drawn = np.zeros(cells.tokens.shape)
-    for request in phases_of(job):
-        room = np.rint(np.maximum(cells.open_tokens * request.clips - drawn, 0)).astype(np.int64)
-        spent = Spent(room, np.rint(drawn.sum(axis=0)).astype(np.int64)) if request.number else None
-        judged = judge(job, seen.documents, cells, request)
-        means = judged.means if judged else None
-        decisions.append(decide(job, request, cells, None, spent, means, measured))
-        drawn += decisions[-1].allocation.target
-    return decisions, float(np.minimum(cells.tokens, drawn).sum())
-
-
-def _by_documents(job: Job, seen: Clustered, cells: Cells, measured: Profiles | None) -> tuple[list[Decision], float]:
-    """The same where documents are drawn by quality: from their copies, counted as the plan counts them."""
-    documents, decisions = seen.documents, []
-    used = np.zeros(len(documents.doc_id), np.int16)
-    for request in phases_of(job):
-        judged = judge(job, documents, cells, request)
-        left = spent_before(documents, cells, request, used, judged)
-        scaled = Spent(
-            np.rint(left.room * seen.scale).astype(np.int64), np.rint(left.tokens * seen.scale).astype(np.int64)
-        )
-        drawable, means = (judged.drawable, judged.means) if judged else (None, None)
-        if drawable is not None:
-            drawable = np.rint(drawable * seen.scale).astype(np.int64)
-        decision = decide(job, request, cells, drawable, scaled if request.number else None, means, measured)
-        decisions.append(decision)
-        used += copies(
-            documents.doc_id,
-            documents.cell,
-            documents.tokens,
-            np.minimum(decision.allocation.target / seen.scale, left.room),
-            request.clips,
-            nth_seed(job.seed, request.number),
-            quality=judged.values if judged and request.by_quality else None,
-            used=used if request.number else None,
-        )
-    unique = cell_totals(documents.cell, documents.tokens, cells.tokens.size, np.minimum(used, 1))[1]
-    return decisions, float(unique.reshape(cells.tokens.shape).sum(axis=0) @ seen.scale)

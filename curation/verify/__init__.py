@@ -28,6 +28,7 @@ from curation.verify.audit import check_audit
 from curation.verify.files import check_files, read_job
 from curation.verify.record import check_chain, check_record
 from curation.verify.remade import check_remade
+from curation.verify.token_caps import check_carriers
 from curation.verify.totals import check_tables
 
 
@@ -43,7 +44,8 @@ def verify(
         sample: the share of the files that are hashed, of the splits whose vectors are read, of the shards whose text
             is and of the usual number of token ids. Everything else is checked whole.
         inputs: whether the input files must be those that were counted; where the shards are an index of them or token
-            files, also whether the texts there are those of the plan or of the ids.
+            files, also whether the texts there are those of the plan or of the ids; and where tokens are capped,
+            whether they carry them.
 
     Yields:
         None for a check that holds, otherwise what is wrong and in which file.
@@ -69,7 +71,8 @@ def verify(
     if inputs:
         yield _inputs(store, job)
     try:
-        for fault in chain(check_tables(store, job, sample, inputs), check_remade(store, job), check_audit(store, job)):
+        checks = [check_tables(store, job, sample, inputs), check_remade(store, job), check_audit(store, job)]
+        for fault in chain(*checks, check_carriers(store, job, sample) if inputs else ()):
             whole = whole and fault is None
             yield fault
         if whole:  # a record of tables that are damaged would only be noise

@@ -51,6 +51,8 @@ class Findings:
         sizes, tokens: int64[K], documents and tokens of each cluster.
         cells, held: documents of each cell, and those of them that are held out for validation.
         drawn: tokens drawn from each cell in each phase, (phase, cluster, domain).
+        carriers: documents that carry each capped token.
+        phase_draws, carried: draws in each phase, and those of carriers, (phase, token).
         shard_rows, shard_keys: int64[S] and uint64[S], rows that each shard must hold, and the sum of their keys.
         position_keys: the sum of the keys of all positions, modulo 2^64.
     """
@@ -69,6 +71,9 @@ class Findings:
     cells: dict[Cell, int] = field(default_factory=dict)
     held: dict[Cell, int] = field(default_factory=dict)
     drawn: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    carriers: dict[int, int] = field(default_factory=dict)
+    phase_draws: dict[int, int] = field(default_factory=dict)
+    carried: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @classmethod
     def none(cls, clusters: int, shards: int) -> Findings:
@@ -96,6 +101,9 @@ class Findings:
         add_to(self.cells, other.cells)
         add_to(self.held, other.held)
         add_to(self.drawn, other.drawn)
+        add_to(self.carriers, other.carriers)
+        add_to(self.phase_draws, other.phase_draws)
+        add_to(self.carried, other.carried)
 
 
 def add_to(sums: dict[Any, int], other: dict[Any, int]) -> None:

@@ -24,6 +24,7 @@ from curation.storage.store import Store
 from curation.verify.files import Faults
 from curation.verify.findings import Findings, Layout, add_to, fault_unless
 from curation.verify.schedule import by_cell, check_schedule, count_rows
+from curation.verify.token_caps import count_carriers
 from curation.verify.unwritten import Unwritten
 
 #: Splits that a task looks at.
@@ -69,6 +70,7 @@ def _split(store: Store, job: Job, split: Split, layout: Layout, findings: Findi
         findings.tokens += np.bincount(cluster, tokens, minlength=len(findings.sizes)).astype(np.int64)
     schedule = store.read_table(part_name("schedule", split.split_id))
     yield from check_schedule(job, split, schedule, kept, layout, documents)
+    yield from count_carriers(store, job, split, schedule, kept, layout, findings)
     if schedule.num_rows:
         count_rows(findings, split, documents, assigned, schedule, layout)
 

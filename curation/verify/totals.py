@@ -25,6 +25,7 @@ from curation.verify.findings import Findings, Layout, fault_unless, row_keys
 from curation.verify.held_out import check_held_out, held_out_texts
 from curation.verify.shards import check_shards
 from curation.verify.splits import TASK_SPLITS, check_splits
+from curation.verify.token_caps import check_caps
 
 #: Positions whose keys are summed at a time.
 _POSITIONS = 1 << 22
@@ -52,6 +53,7 @@ def check_tables(store: Store, job: Job, sample: float, inputs: bool = True) -> 
     yield from _positions(shards, total)
     yield from _allocation(job, store.read_table(ALLOCATION), total.drawn)
     yield from check_held_out(job, store.read_table(ALLOCATION), total)
+    yield from check_caps(store, job, total)
     yield from _weights(store, store.read_table(ALLOCATION))
     yield from check_shards(store, job, shards, total, sample, inputs)
 

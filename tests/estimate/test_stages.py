@@ -58,6 +58,7 @@ works = st.builds(
     near_duplicates=st.booleans(),
     languages=st.booleans(),
     salience=st.booleans(),
+    capped=st.integers(0, 32),
 )
 rates = st.builds(
     profile_rates,

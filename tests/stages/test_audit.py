@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,7 +15,11 @@ from curation.cli import main
 from curation.job_file import load_job
 from curation.pipeline import audit_job
 from curation.progress import Reporter
+from curation.stages.languages import LANGUAGES
+from curation.stages.near_duplicates import NEAR_DUPLICATES
+from curation.stages.salience import SALIENCE
 from curation.storage.store import Store
+from curation.verify.audit import check_audit
 from tests.audit.planted import MANY, planted
 from tests.corpus import ONE_WORKER
 from tests.test_pipeline import faults, run, worked
@@ -62,6 +68,16 @@ def test_what_is_planted_is_found_and_nothing_else(audited):
     assert counts["german"] <= german <= counts["german"] + 2
 
 
+def test_the_command_prints_the_findings(audited, capsys):
+    path, _, found = audited
+    assert main(["audit", path, *(part for value in ONE_WORKER for part in ("--set", value))]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for finding in found["findings"]:
+        assert " ".join(finding["words"].split()) in printed
+    for title in ("What is in the corpus", "Domains, by tokens", "Clusters:", "Languages", "near-duplicates"):
+        assert title in printed
+
+
 def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
     path, _, found = audited
     whole = ["audit.near_duplicates=true", "audit.salience=true"]
@@ -69,6 +85,7 @@ def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
     run_dir = load_job(path, []).run_dir
     store = Store.open(run_dir)
     assert faults(run_dir) == []
+    check_damage(store, load_job(path, whole))
     summary = store.read_json("report/summary.json")
     assert flagged(summary) >= PLANTED
     for row, before in zip(summary["languages"], found["languages"], strict=True):
@@ -92,14 +109,25 @@ def share_of_german_draws(run_dir):
     return np.isin(drawn, german).mean()
 
 
-def test_the_command_prints_the_findings(audited, capsys):
-    path, _, found = audited
-    assert main(["audit", path, *(part for value in ONE_WORKER for part in ("--set", value))]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    for finding in found["findings"]:
-        assert " ".join(finding["words"].split()) in printed
-    for title in ("What is in the corpus", "Domains, by tokens", "Clusters:", "Languages", "near-duplicates"):
-        assert title in printed
+def check_damage(store, job):
+    """Verify sees tables that don't say what they should, although they can be read."""
+    for name, column, change, fault in (
+        (LANGUAGES, "doc_id", lambda ids: [*ids[:-1], 10**9], "not the run's"),
+        (LANGUAGES, "confidence", lambda values: [2.0, *values[1:]], "confidence"),
+        (NEAR_DUPLICATES, "group", lambda groups: [0 for _ in groups], "not the groups"),
+        (SALIENCE, "share", lambda shares: [0.5 for _ in shares], "not what stands out"),
+    ):
+        before = store.read_bytes(name)
+        table = store.read_table(name)
+        at = table.column_names.index(column)
+        changed = pa.array(change(table[column].to_pylist()), table.schema.field(column).type)
+        part = store.write_table(name, table.set_column(at, table.schema.field(column), changed))
+        told = store.marker(name.partition("/")[0])
+        parts = [part if each.name == name else each for each in told.parts]
+        store.finish(replace(told, parts=parts))
+        assert any(fault in found for found in check_audit(store, job) if found), (name, column)
+        store.write_bytes(name, before)
+        store.finish(told)
 
 
 @pytest.mark.slow

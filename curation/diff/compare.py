@@ -49,7 +49,7 @@ class Side:
         """A finished run; `markers` as `pipeline.current_markers` gives them. Raises JobError if it is none."""
         if markers.get("report") is None:
             raise JobError(
-                f"{store.shown()}: diff needs finished runs, and this is none, or one of other code: `curation run` first"
+                f"{store.shown()}: diff needs finished runs, and this is none, or of other code: `curation run` first"
             )
         job = parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
         done = {name: marker for name, marker in markers.items() if marker}

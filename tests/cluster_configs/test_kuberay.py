@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 
-from curation.cli import build_parser, run_command
+from curation.cli import build_parser
+from curation.commands import run_command
 from curation.job_file import parse_job, parse_yaml
 from tests.cluster_configs.crd import GPU, KINDS
 from tests.cluster_configs.files import KUBERAY, SECRETS, cluster_spec, documents, image, ray_version, strings

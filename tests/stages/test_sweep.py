@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from curation.cli import main, swept_values
+from curation.cli import main
+from curation.commands import swept_values
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint

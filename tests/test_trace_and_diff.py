@@ -107,6 +107,18 @@ def test_what_trace_refuses_says_what_would_do(finished, tmp_path, capsys):
     assert "none" in capsys.readouterr().out
 
 
+def test_a_record_made_anew_makes_no_difference(finished, tmp_path, capsys):
+    _, run_dir = finished
+    other = tmp_path / "b"
+    shutil.copytree(run_dir, other)
+    assert main(["record", str(other)]) == 0
+    files = [(folder / "record/curation_record.json").read_bytes() for folder in (run_dir, other)]
+    assert files[0] != files[1]  # the time is in it
+    capsys.readouterr()
+    assert main(["diff", str(run_dir), str(other), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
+
+
 def test_a_diff_lists_what_was_changed_and_what_that_did(finished, tmp_path, capsys):
     _, run_dir = finished
     other = tmp_path / "b"
@@ -117,7 +129,7 @@ def test_a_diff_lists_what_was_changed_and_what_that_did(finished, tmp_path, cap
     assert main(["diff", str(run_dir), str(other), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert not found["identical"]
-    assert found["stages"] == ["plan", "shards", "report"]
+    assert found["stages"] == ["plan", "shards", "report", "record"]
     assert [row["key"] for row in found["job"]] == ["sampling.budget.epochs", "sampling.clip"]
     assert found["documents"]["both"] == 400 + 90 + 31 + 12 - 3
     assert found["documents"]["added"] == found["documents"]["removed"] == 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curation.clustering.cuml_engine import why_not
 from curation.config import Job
 from curation.errors import JobError
 from curation.stages import ray_cluster, workers
@@ -52,6 +51,8 @@ def why_not_cuml(job: Job) -> str:
 
 
 def _why_not(_: str) -> str:
+    from curation.clustering.cuml_engine import why_not
+
     return why_not()
 
 

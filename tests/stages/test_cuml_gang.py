@@ -19,7 +19,7 @@ from curation.clustering.update import mean_similarity
 from curation.errors import RunError
 from curation.job_file import load_job
 from curation.progress import Reporter
-from curation.stages import centroids, cuml_gang, fits
+from curation.stages import cuml_gang, fits, fitting
 from curation.stages.centroid_file import CENTROIDS, load_centroids
 from curation.stages.context import Run
 from curation.stages.cuml_gang import CumlGang, Watch
@@ -57,7 +57,7 @@ def embedded(folder, *sets):
 
 def work(run, folder):
     """The stage, with stand-ins for ranks."""
-    return centroids.work(run, stand_in(folder))
+    return fitting.fit_centroids(run, stand_in(folder))
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def short(monkeypatch):
     """Segments of three iterations, each committed; and the engine of a machine that has GPUs."""
     monkeypatch.setattr("curation.clustering.segments.SEGMENT", 3)
     monkeypatch.setattr(fits, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(centroids, "choose", lambda _: Engine("cuml", "a test asks for it"))
+    monkeypatch.setattr(fitting, "choose", lambda _: Engine("cuml", "a test asks for it"))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def undisturbed(tmp_path_factory, ray_session):
     folder = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("curation.clustering.segments.SEGMENT", 3)
-        patch.setattr(centroids, "choose", lambda _: Engine("cuml", "a test asks for it"))
+        patch.setattr(fitting, "choose", lambda _: Engine("cuml", "a test asks for it"))
         run, stream = embedded(folder)
         result = work(run, folder / "ranks")
     return load_centroids(run.store), result.stats, events(stream), folder
@@ -126,7 +126,7 @@ def test_ranks_that_die_change_nothing(undisturbed, tmp_path):
     ranks = stand_in(tmp_path / "ranks")
     trouble(tmp_path / "ranks", "die", 0, 0)  # when the first gang meets
     trouble(tmp_path / "ranks", "die", 1, 2)  # in the second segment of the next one
-    result = centroids.work(run, ranks)
+    result = fitting.fit_centroids(run, ranks)
     assert not list((tmp_path / "ranks").glob("trouble-*"))
     assert load_centroids(run.store).tobytes() == expected.tobytes()
     assert result.stats == stats
@@ -142,7 +142,7 @@ def test_a_rank_that_hangs_is_noticed(undisturbed, tmp_path, monkeypatch):
     run, stream = embedded(tmp_path)
     ranks = stand_in(tmp_path / "ranks")
     trouble(tmp_path / "ranks", "hang", 1, 2)
-    centroids.work(run, ranks)
+    fitting.fit_centroids(run, ranks)
     assert load_centroids(run.store).tobytes() == expected.tobytes()
     assert any("segment: no answer in" in note and "from rank 0, 1" in note for note in notes(stream))
 
@@ -154,7 +154,7 @@ def test_after_so_many_losses_the_run_ends_and_goes_on_from_the_last_segment(und
     ranks = stand_in(tmp_path / "ranks")
     trouble(tmp_path / "ranks", "raise", 0, 2, times=2)  # in the second segment, and in the second of the next gang
     with pytest.raises(RunError, match="lost 2 times: segment: rank 0 failed: RuntimeError: unhandled") as caught:
-        centroids.work(run, ranks)
+        fitting.fit_centroids(run, ranks)
     assert "engine: torch" in str(caught.value)
     left = load_state(run.store, CENTROIDS)
     assert len(left.history) == 2
@@ -163,7 +163,7 @@ def test_after_so_many_losses_the_run_ends_and_goes_on_from_the_last_segment(und
     rest = []
     save = fits.save_state
     monkeypatch.setattr(fits, "save_state", lambda store, name, state: rest.append(state) or save(store, name, state))
-    assert centroids.work(run, ranks).stats == stats
+    assert fitting.fit_centroids(run, ranks).stats == stats
     assert load_centroids(run.store).tobytes() == expected.tobytes()
     assert len(rest[0].history) == 3
 

@@ -41,9 +41,9 @@ from curation.audit.wording import Wording, frequencies, has_list, wording
 MIN_SHARE, MIN_DOCUMENTS = 0.01, 10
 #: A token stands out from this share and number of documents on, if its share is so many times that in general text
 #: and it is foretold (up to a standard error) and dispersed no more than this. In parts of the demo's corpus, of 700 to
-#: 5,000 texts and code for the most part, words of code are foretold at 0.1 to 0.7, and a name put into 2 to 30 % of
-#: the texts at 0 to 0.14 (0.25 in 55 texts); those below 0.2 are dispersed by 0.13 and more, the name by 0.04.
-SALIENT_SHARE, SALIENT_DOCUMENTS, SALIENT_RATIO, FORETOLD, EVEN = 0.02, 50, 20.0, 0.18, 0.1
+#: 5,000 texts and code for the most part, a name put into 100 texts and more is foretold at 0 to 0.22 and dispersed by
+#: 0 to 0.04; a word of code is foretold at 0.25 and more or dispersed by 0.13 and more. In fewer texts the two overlap.
+SALIENT_SHARE, SALIENT_DOCUMENTS, SALIENT_RATIO, FORETOLD, EVEN = 0.02, 100, 20.0, 0.2, 0.08
 #: A word's share over that in general text, at least, for it to be listed; and words listed.
 LISTED_RATIO, LISTED = 2.0, 200
 #: Documents of general text that the lists stand for, and those of the prior.

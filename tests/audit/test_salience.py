@@ -51,7 +51,7 @@ def standing_out(table):
     return np.array(table["token"].to_pylist(), dtype=object)[stands_out(columns)].tolist()
 
 
-@pytest.mark.parametrize(("seed", "rate"), [(0, 0.1), (1, 0.05), (2, 0.25)])
+@pytest.mark.parametrize(("seed", "rate"), [(0, 0.1), (1, 0.12), (2, 0.25)])
 def test_a_name_all_over_the_corpus_is_first_and_alone(seed, rate):
     table, looked_at = table_of(*made(seed=seed, name="Zendaria Quell", rate=rate))
     assert looked_at == 1200

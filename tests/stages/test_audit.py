@@ -81,7 +81,7 @@ def test_the_command_prints_the_findings(audited, capsys):
 def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
     path, _, found = audited
     whole = ["audit.near_duplicates=true", "audit.salience=true"]
-    assert worked(run(path, *whole)) == ["profiles", "plan", "shards", "report", "record"]
+    assert worked(run(path, *whole)) == ["profiles", "carriers", "plan", "shards", "report", "record"]
     run_dir = load_job(path, []).run_dir
     store = Store.open(run_dir)
     assert faults(run_dir) == []
@@ -95,7 +95,7 @@ def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
         {row["language"]: row["share_after"] for row in summary["languages"]}["de"]
     )
     events = run(path, "audit.languages=false")
-    assert worked(events) == ["near_duplicates", "languages", "salience", "report"]
+    assert worked(events) == ["near_duplicates", "languages", "salience", "report", "record"]
     summary = store.read_json("report/summary.json")
     assert not {"languages", "near_duplicates", "salience"} & set(summary)
     assert store.list("near_duplicates").keys() == {f"near_duplicates/_{name}.json" for name in ("started", "done")}
@@ -132,7 +132,7 @@ def check_damage(store, job):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("rate", [0.03, 0.1, 0.25])
+@pytest.mark.parametrize("rate", [0.06, 0.1, 0.25])
 def test_what_is_planted_at_other_rates_is_found_and_nothing_else(tmp_path, seed, rate):
     path, _ = planted(tmp_path, seed, name=rate, copies=0.07, german=0.003, many=MANY)
     assert flagged(audit(path)) == PLANTED
@@ -143,7 +143,7 @@ def test_what_is_planted_at_other_rates_is_found_and_nothing_else(tmp_path, seed
     ("what", "expected"),
     [
         ({}, set()),
-        ({"name": 0.1}, {("salient_token", "zendaria quell")}),
+        ({"name": 0.25}, {("salient_token", "zendaria quell")}),
         ({"copies": 0.07}, {("duplicates", "exact copies"), ("near_duplicates", "near-duplicates")}),
     ],
 )

@@ -67,9 +67,7 @@ def work(run: Run) -> Result:
     return Result([*signed.parts, *linked, part], signed.stats | stats)
 
 
-STAGE = Stage(
-    "near_duplicates", ("near_duplicates",), ("sources.files", "documents.texts", "duplicates"), settings, work
-)
+STAGE = Stage("near_duplicates", ("near_duplicates",), ("documents.texts", "duplicates"), settings, work)
 
 
 def sign(store: Store, job: Job, item: WorkItem, dropped: NDArray[np.int64]) -> list[Receipt]:

@@ -173,7 +173,8 @@ def test_every_order_and_weights(finished, tmp_path, order):
     shutil.copytree(run_dir, target)
     quality = ["quality.column=score", "quality.scale=[0, 5]"] if order == "curriculum" else []
     events = run(path, f"run_dir={target}", f"sampling.order={order}", "blending.weights=proportional", *quality)
-    read_again = ["documents", "clusters", "languages", "salience"] if quality else []  # and nothing is embedded or clustered again
+    measured = ["documents", "clusters", "languages", "salience"]  # and nothing is embedded or clustered again
+    read_again = measured if quality else []
     assert worked(events) == [*read_again, "plan", "shards", "report", "record"]
     assert faults(target) == []
     summary = json.loads((target / "report/summary.json").read_text())

@@ -15,7 +15,7 @@ from curation.config import Job
 from curation.stages.context import Result, Run, Stage
 from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import load_spec
-from curation.stages.encoding import embeddings_table
+from curation.stages.encoding import embeddings_table, write_embeddings
 from curation.stages.given import kept_vectors, read_vectors
 from curation.stages.mapping import in_tasks, map_splits
 from curation.stages.pool import encode_items
@@ -50,7 +50,7 @@ def take_given(store: Store, job: Job, item: WorkItem, dimensions: int) -> list[
             vectors = kept_vectors(job, item.files[split.file_id], split, column, keep, dimensions)
             table = embeddings_table(documents["doc_id"].to_numpy()[keep], vectors, None)
             stats = {"documents": len(vectors)}
-            part = store.write_table(part_name("embeddings", split.split_id), table, stats)
+            part = write_embeddings(store, split.split_id, table, stats)
             receipts.append(Receipt([part], split.rows, stats))
     return receipts
 

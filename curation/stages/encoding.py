@@ -30,7 +30,7 @@ from curation.stages.duplicates import dropped_documents, kept_documents
 from curation.stages.encoder import open_encoder
 from curation.stages.splits import CountedFile, Receipt, WorkItem, part_name
 from curation.stages.workers import RETRIES, lost_too_often
-from curation.storage.store import Store
+from curation.storage.store import Part, Store
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class EncoderActor:
         stats = {"documents": len(texts), "tokens": encoded.tokens}
         stats |= {"truncated": encoded.truncated, **characters(texts, encoded.read_share)}
         table = embeddings_table(documents["doc_id"].to_numpy()[keep], encoded.vectors, encoded.read_share)
-        part = self._store.write_table(part_name("embeddings", split.split_id), table, stats)
+        part = write_embeddings(self._store, split.split_id, table, stats)
         return Receipt([part], split.rows, stats)
 
 
@@ -137,3 +137,8 @@ def embeddings_table(
     shares = pa.nulls(len(doc_id), pa.float32()) if read_share is None else pa.array(read_share)
     hashes = pa.array(vector_hashes(vectors).tolist(), pa.binary(16))
     return pa.table([pa.array(doc_id), column, shares, hashes], schema=tables.embeddings(dimensions))
+
+
+def write_embeddings(store: Store, split_id: int, table: pa.Table, stats: dict[str, int]) -> Part:
+    """Commits the part of a split."""
+    return store.write_table(part_name("embeddings", split_id), table, stats, noise=("embedding", "vector_hash"))

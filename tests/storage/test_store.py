@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import RunError
@@ -48,6 +49,24 @@ def test_tables_bring_their_counts_back(store):
     assert part.rows == 3
     assert store.read_stats("t/part-0.parquet") == (3, {"documents": 3})
     assert store.read_table("t/part-0.parquet")["x"].to_pylist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5000])
+def test_columns_of_noise_are_written_as_they_lie_and_come_back(store, rows):
+    rng = np.random.default_rng(0)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(rng.standard_normal(rows * 16).astype(np.float16)), 16)
+    hashes = pa.array([rng.bytes(16) for _ in range(rows)], pa.binary(16))
+    table = pa.table({"doc_id": np.arange(rows), "embedding": vectors, "vector_hash": hashes})
+    store.write_table("t.parquet", table, {"documents": rows}, noise=("embedding", "vector_hash"))
+    assert store.read_table("t.parquet").equals(table)
+    assert store.read_stats("t.parquet") == (rows, {"documents": rows})
+    with store.open_input("t.parquet") as file:
+        footer = pq.ParquetFile(file).metadata
+    for group in range(footer.num_row_groups):
+        doc_id, *noise = (footer.row_group(group).column(index) for index in range(3))
+        assert (doc_id.compression, doc_id.is_stats_set) == ("ZSTD", rows > 0)
+        assert all(column.compression == "UNCOMPRESSED" and not column.is_stats_set for column in noise)
+        assert all(not column.has_dictionary_page for column in noise)
 
 
 def test_same_arrays_same_bytes(store):

@@ -94,7 +94,7 @@ class Store(Files):
     ) -> Part:
         """Commits a table as Parquet; `stats` travel in its metadata and come back from `read_stats`.
 
-        `noise` names columns whose bits follow no pattern, as those of vectors and hashes: they are written as they are.
+        `noise` names columns whose bits follow no pattern, as those of vectors and hashes: they are written as is.
         Encoding and compressing them saves some 7 % and takes most of the time to write and to read them.
         """
         metadata = dict(table.schema.metadata or {})

@@ -107,16 +107,22 @@ def test_what_trace_refuses_says_what_would_do(finished, tmp_path, capsys):
     assert "none" in capsys.readouterr().out
 
 
-def test_a_record_made_anew_makes_no_difference(finished, tmp_path, capsys):
+def test_a_record_made_anew_makes_no_difference_and_other_packages_are_told(finished, tmp_path, capsys):
     _, run_dir = finished
     other = tmp_path / "b"
     shutil.copytree(run_dir, other)
     assert main(["record", str(other)]) == 0
     files = [(folder / "record/curation_record.json").read_bytes() for folder in (run_dir, other)]
     assert files[0] != files[1]  # the time is in it
+    record = other / "record/curation_record.json"
+    changed = json.loads(record.read_text())
+    changed["made"]["packages"]["numpy"] = "0.1"
+    record.write_text(json.dumps(changed))
     capsys.readouterr()
     assert main(["diff", str(run_dir), str(other), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["identical"]
+    found = json.loads(capsys.readouterr().out)
+    assert found["identical"]
+    assert [(row["key"], row["b"]) for row in found["code"]] == [("packages.numpy", "0.1")]
 
 
 def test_a_diff_lists_what_was_changed_and_what_that_did(finished, tmp_path, capsys):

@@ -61,9 +61,9 @@ def diff(a: Side, b: Side) -> dict[str, Any]:
     """What differs between two runs, JSON-able.
 
     Returns:
-        `a`, `b`: where the runs are. `identical`: every stage made the same files. `job`, `encoder`: keys that
-        differ. `stages`: those whose files differ. `sources`: files `added`, `removed` and `changed`. `figures`: rows
-        of figures that differ, see `figures`. Where the runs are not identical, `documents`: different texts in
+        `a`, `b`: where the runs are. `identical`: every stage made the same files. `job`, `encoder`, `code`: keys
+        that differ. `stages`: those whose files differ. `sources`: files `added`, `removed` and `changed`. `figures`:
+        rows of figures that differ, see `figures`. Where the runs are not identical, `documents`: different texts in
         either run and in both, by domain, and how their draws changed; `clusters`: see `cluster_changes`.
     """
     stages = [name for name in {**a.markers, **b.markers} if _digest(a, name) != _digest(b, name)]
@@ -74,6 +74,7 @@ def diff(a: Side, b: Side) -> dict[str, Any]:
         "identical": not stages,
         "job": differing(*sides),
         "encoder": differing(a.store.read_json(SPEC), b.store.read_json(SPEC)),
+        "code": differing(_code(a), _code(b)),
         "stages": stages,
         "sources": source_changes(a, b),
         "figures": figure_rows(a.summary, b.summary),
@@ -87,9 +88,19 @@ def diff(a: Side, b: Side) -> dict[str, Any]:
 def _digest(side: Side, stage: str) -> str | None:
     marker = side.markers.get(stage)
     if marker and stage == "record":  # its files have the time in them, and a hash of what has not
-        content: str = side.store.read_json(RECORD)["made"]["content_sha256"]
+        content: str = _made(side)["content_sha256"]
         return content
     return marker.digest if marker else None
+
+
+def _made(side: Side) -> dict[str, Any]:
+    """What the record says of when and with what the run was made."""
+    found: dict[str, Any] = side.store.read_json(RECORD)["made"]
+    return found
+
+
+def _code(side: Side) -> dict[str, Any]:
+    return {name: _made(side)[name] for name in ("code_sha256", "commit", "python", "packages")}
 
 
 def source_changes(a: Side, b: Side) -> dict[str, Any]:

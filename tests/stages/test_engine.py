@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from curation import pipeline
+from curation.clustering import cuml_engine
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.progress import Reporter
-from curation.stages import engine, ray_cluster, workers
+from curation.stages import ray_cluster, workers
 from curation.stages.engine import Engine, choose
 from tests.corpus import job
 
@@ -26,7 +27,7 @@ def cluster(monkeypatch):
         found.asked += 1
         return [(item, work(item)) for item in items]
 
-    monkeypatch.setattr(engine, "why_not", lambda: found.why)
+    monkeypatch.setattr(cuml_engine, "why_not", lambda: found.why)
     monkeypatch.setattr(ray_cluster, "gpus", lambda: found.gpus)
     monkeypatch.setattr(workers, "map_items", tasks)
     return found

@@ -14,6 +14,7 @@ def printed(**more):
         "identical": False,
         "job": [],
         "encoder": [],
+        "code": [],
         "stages": ["plan"],
         "sources": {"added": NO_FILES, "removed": NO_FILES, "changed": NO_FILES},
         "figures": {"totals": []},

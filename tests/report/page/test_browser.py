@@ -190,7 +190,8 @@ def test_figures_of_charts_are_there_as_tables(view, file):
     page = view(file)
     for summary in page.get_by_text("The same as a table").all():
         summary.click()
-    assert page.locator("figure details table").count() == 4
+    # A browser tells a fold that it was opened a moment after the click.
+    page.wait_for_function("document.querySelectorAll('figure details table').length === 4")
     stretches = page.evaluate("JSON.parse(document.getElementById('data').textContent).mixture.stretches.length")
     assert page.locator("#mixture details").first.locator("tbody tr").count() == stretches
 

@@ -17,6 +17,20 @@ from numpy.typing import NDArray
 #: Largest and smallest clusters that are listed.
 LISTED = 10
 
+#: What the fit says that the clusters don't.
+FITTED = (
+    "engine",
+    "engine_reason",
+    "iterations",
+    "converged",
+    "reseeded",
+    "restart",
+    "restart_inertia",
+    "stability",
+    "stability_rows",
+    "stability_clusters",
+)
+
 
 def tokens_by(allocation: pa.Table, key: str, groups: list[Any], column: str) -> NDArray[np.int64]:
     """Sums a column of `allocation` over clusters or domains.

@@ -11,6 +11,7 @@ from typing import Any
 
 from curation.config import Job
 from curation.report.summary import (
+    FITTED,
     balance,
     cluster_rows,
     domain_rows,
@@ -32,20 +33,6 @@ from curation.stages.tokenizer import how_counted
 from curation.storage.store import Store
 
 SUMMARY = "report/summary.json"
-
-#: What the fit says that the clusters don't.
-FITTED = (
-    "engine",
-    "engine_reason",
-    "iterations",
-    "converged",
-    "reseeded",
-    "restart",
-    "restart_inertia",
-    "stability",
-    "stability_rows",
-    "stability_clusters",
-)
 
 
 def settings(job: Job) -> dict[str, Any]:

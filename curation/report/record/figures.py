@@ -12,22 +12,10 @@ import pyarrow as pa
 
 from curation.report.record.facts import RecordFacts
 from curation.report.record.use import DECILES, KINDS
-from curation.report.summary import first_phase, spent_clusters, tokens_by
+from curation.report.summary import FITTED, first_phase, spent_clusters, tokens_by
 
 #: What the report says of the fit of the centroids, and of all documents.
-FIT = [
-    "engine",
-    "engine_reason",
-    "iterations",
-    "converged",
-    "reseeded",
-    "restart",
-    "restart_inertia",
-    "stability",
-    "stability_rows",
-    "stability_clusters",
-    "repeats",
-]
+FIT = [*FITTED, "repeats"]
 
 ALGORITHM = (
     "Spherical K-Means on unit vectors, cosine similarity; every kept document is assigned to its nearest centroid"

@@ -55,7 +55,7 @@ def test_everything_holds_and_clusters_have_groups(finished):
     assert worked(events) == [stage.name for stage in STAGES]
     assert faults(run_dir) == []
     clusters = pq.read_table(run_dir / "clusters/clusters.parquet")
-    expected = group_clusters(load_centroids(Store.open(str(run_dir))), 3)
+    expected = group_clusters(load_centroids(Store.open(str(run_dir))), [3])[:, 0]
     assert clusters["group"].to_pylist() == expected.tolist()
     assert pq.read_table(run_dir / "clusters/groups.parquet").num_rows == 3
 

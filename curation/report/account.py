@@ -143,6 +143,8 @@ def _sampling(facts: Facts, phase: dict[str, Any], shown: Shown) -> str:
         shares = "clusters keep theirs" if exponent else "every cluster gets the same (ClusterClip, arXiv 2402.14526)"
     if sampling["balance"] == "groups":
         shares = "every group of clusters gets the same"
+    if sampling["balance"] == "tree":
+        shares = "every group of clusters gets the same, and so does every group inside it, level by level"
     own = {source["clip"] for source in facts.recipe["sources"] if source["clip"]} - {clip}
     clips = f"no document is used more than {clip:,} times" + (" (domains may have limits of their own)" if own else "")
     where = f"Phase {shown(phase['folder'])}: " if phase["folder"] else ""

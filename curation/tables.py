@@ -143,8 +143,11 @@ PROFILES = pa.schema(
     ]
 )
 
+#: One kept document's stratum, where domains or languages are clustered apart.
+STRATA = pa.schema([("doc_id", pa.int64()), ("stratum", pa.int16())])
+
 #: One kept document's nearest centroid. Cosine similarities to it and to the next one; `second_similarity` is
-#: null where there is only one cluster.
+#: null where there is only one cluster (in its stratum).
 ASSIGNMENTS = pa.schema(
     [
         ("doc_id", pa.int64()),

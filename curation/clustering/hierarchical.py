@@ -74,7 +74,7 @@ def kmeans_groups(centroids: NDArray[np.float32], levels: Sequence[int], seed: i
         seed: of the job.
 
     Returns:
-        int32[K, L], the level of the fewest groups first; groups are numbered by their first cluster, every number used.
+        int32[K, L], the level of the fewest groups first; groups are numbered by their first cluster.
     """
     rows, group = centroids.astype(np.float16), np.arange(len(centroids))
     found = []

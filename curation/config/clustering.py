@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -47,7 +48,7 @@ class Clustering(Section):
     @field_validator("clusters")
     @classmethod
     def _levels_fall(cls, value: int | list[int] | str) -> int | list[int] | str:
-        if isinstance(value, list) and any(above >= below for below, above in zip(value, value[1:], strict=False)):
+        if isinstance(value, list) and any(above >= below for below, above in pairwise(value)):
             raise ValueError("of several numbers each must be smaller than the one before: clusters, then their groups")
         return value
 
@@ -84,7 +85,5 @@ class Clustering(Section):
         if balance != "clusters" and not self.levels:
             return f"sampling.balance is {balance}, which needs several numbers in clustering.clusters: [2000, 100]"
         if self.within == "domain" and self.fine < domains:
-            return (
-                f"clustering.within is domain, and {domains} domains need as many clusters: raise clustering.clusters"
-            )
+            return f"clustering.within is domain, and {domains} domains need a cluster each: raise clustering.clusters"
         return None

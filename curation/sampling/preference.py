@@ -21,6 +21,8 @@ Cost: one pass over the C x D table, and a sort of the clusters a level.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ def preference(
 
     Args:
         cell_tokens: int64[C, D], tokens available in each cell; empty clusters and domains are allowed.
-        exponent: alpha, 0 for even clusters to 1 for the corpus as it is (inside a lowest group, where there are groups).
+        exponent: alpha, 0 for even clusters to 1 for the corpus as it is (inside a lowest group, if there are any).
         groups: int32[C, L], the group of each cluster at each of L levels, the topmost first; a group is known by its
             number and those of the groups that hold it. None: there are none.
 
@@ -54,9 +56,10 @@ def preference(
     cluster_tokens = cell_tokens.sum(axis=1)
     if not cluster_tokens.any():
         raise ValueError("no cell has tokens")
-    if groups is not None:
-        if groups.ndim != 2 or len(groups) != len(cluster_tokens) or not groups.shape[1] or groups.min() < 0:
-            raise ValueError("groups must be a table [clusters, levels] of numbers that are not negative")
+    if groups is not None and (groups.ndim != 2 or len(groups) != len(cluster_tokens) or not groups.size):
+        raise ValueError("groups must be a table [clusters, levels]")
+    if groups is not None and groups.min() < 0:
+        raise ValueError("groups must be a table of numbers that are not negative")
     # Divided by the mass of the largest cluster, so that the powers are at most 1. 0^0 is 1: hence the mask.
     relative = cluster_tokens / cluster_tokens.max()
     share = np.where(cluster_tokens > 0, relative**exponent, 0.0)
@@ -75,7 +78,7 @@ def _divisors(share: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[
     sums = np.bincount(nodes[-1], share)
     divisors = np.where(sums > 0, sums, 1.0)[nodes[-1]]
     filled = share > 0
-    for above, node in zip(nodes, nodes[1:], strict=False):
+    for above, node in pairwise(nodes):
         _, first = np.unique(node[filled], return_index=True)  # a cluster of each group that has tokens
         beside = np.bincount(above[filled][first], minlength=int(above.max()) + 1)
         divisors = divisors * np.maximum(beside, 1)[above]

@@ -64,7 +64,8 @@ def test_groups_of_groups_lie_in_each_other_and_count_by_their_first_cluster(clu
         assert len(np.unique(np.stack([above, below]), axis=1).T) == len(np.unique(below))
     for level, most in zip(paths.T, [3, 7, 20], strict=True):
         numbers, first = np.unique(level, return_index=True)
-        assert numbers.tolist() == list(range(len(numbers))) and len(numbers) <= most
+        assert numbers.tolist() == list(range(len(numbers)))
+        assert len(numbers) <= most
         assert first.tolist() == sorted(first.tolist())
 
 

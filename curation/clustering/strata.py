@@ -49,7 +49,7 @@ class StratifiedRows:
         self._blocks = list(blocks)
 
     def step(self, centroids: NDArray[np.float32], stratum: NDArray[np.int16]) -> StepResult:
-        """See `RowBlock.step`: every row goes to the nearest centroid of its stratum; `stratum` is as in `Centroids`."""
+        """See `RowBlock.step`: rows go to the nearest centroid of their stratum; `stratum` as in `Centroids`."""
         found = [self._blocks[number].step(centroids[part]) for number, part in parts_of(stratum)]
         sums, counts = ([getattr(one, name) for one in found] for name in ("sums", "counts"))
         return StepResult(np.concatenate(sums), np.concatenate(counts), sum(one.changed for one in found))

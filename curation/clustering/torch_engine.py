@@ -47,7 +47,7 @@ class StepResult:
 
 @dataclass(frozen=True, eq=False)
 class Worst:
-    """Different vectors that fit worst, worst first: similarity, doc_id and stratum of each, the float16 rows [m, d]."""
+    """Different vectors that fit worst, worst first: similarity, doc_id, the float16 rows [m, d], stratum of each."""
 
     similarity: NDArray[np.float64]
     doc_id: NDArray[np.int64]

@@ -1,7 +1,7 @@
 """Centroids: fits K-Means on the embeddings.
 
-Reads `embeddings`, `repeats` and `strata`. What it does is in `fitting`, which is imported when it works: commands that only want
-to know about stages do not wait for torch.
+Reads `embeddings`, `repeats` and `strata`. What it does is in `fitting`, which is imported when it works: commands that
+only want to know about stages do not wait for torch.
 """
 
 from __future__ import annotations

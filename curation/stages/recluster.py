@@ -33,7 +33,7 @@ from curation.stages.strata import Strata, counted, strata_of
 
 @dataclass(frozen=True)
 class Sample:
-    """Documents, and their vectors split by split, float16[n_i, d]; the language of each, if the run has found it out."""
+    """Documents, their vectors split by split, float16[n_i, d], and the language of each, if the run knows it."""
 
     documents: Eligible
     vectors: list[NDArray[np.float16]]
@@ -91,9 +91,7 @@ def _strata(job: Job, sample: Sample, repeated: NDArray[np.int64]) -> tuple[Stra
     if within == "domain":
         values = pa.array(job.domains).take(pa.array(documents.cell % len(job.domains)))
     if values is None:
-        raise JobError(
-            "clustering.within is language, and the run has not found the languages: run the job with it first"
-        )
+        raise JobError("clustering.within is language, and the run knows no languages: run the job with it first")
     strata = strata_of(job, *counted(documents.doc_id, values, repeated))
     return strata, strata.numbers(values)
 

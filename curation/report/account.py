@@ -116,8 +116,11 @@ def _read_share(read: dict[str, int]) -> str:
 def _clusters(facts: Facts) -> str:
     found = facts.summary["clustering"]
     grouped = f", merged into {found['groups']:,} groups" if found.get("groups") else ""
+    asked = facts.recipe["clustering"]
+    method = "Hierarchical K-Means with resampling" if asked["grouping"] == "kmeans" else "Spherical K-Means"
+    apart = f", each {asked['within']} by itself" if asked["within"] != "none" else ""
     return (
-        f"Spherical K-Means put the vectors into {found['clusters']:,} clusters{grouped}: mean similarity to the "
+        f"{method} put the vectors into {found['clusters']:,} clusters{grouped}{apart}: mean similarity to the "
         f"centroid {found['mean_similarity']:.3f}, coherence (simplified silhouette) {found['coherence']:.3f}."
     )
 

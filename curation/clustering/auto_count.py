@@ -1,20 +1,18 @@
-"""How many clusters: as many as shorten the description of documents that the clusters have not seen.
+"""How many clusters: where more of them stop to tell documents apart that they were not fitted on.
 
-To say where a row lies one can name its cluster and then how it differs from the centroid. With more clusters the name
-gets longer and the difference shorter. In nats a row, up to constants, that is
+With more clusters the distance W of a row to the nearest centroid falls, and at first it falls fast: themes come
+apart. Once each theme has its centroid, more of them only cut themes in pieces, and W falls as slowly as it does for
+any smooth cloud of points, by a fixed power of the number K. So ln W over ln K has a knee: the K at which the curve
+lies furthest below the straight line between its ends (Satopaa et al. 2011, Finding a "Kneedle" in a haystack). Where
+no K lies KNEE below it there are no themes, and one cluster is enough. Centroids are fitted to one half of a sample and
+W is the mean squared distance of the other half, so that centroids which only fit chance win nothing.
 
-    L(K) = H(K) + d / 2 * ln W(K),
-
-with H the entropy of the clusters' shares and W the mean squared distance to the nearest centroid, as if differences
-were Gaussian in d directions. It is the BIC of X-means (Pelleg and Moore 2000) and the classification likelihood of
-mixtures (Biernacki, Celeux and Govaert 2000) with one change: centroids are fitted to one half of a sample and L is
-taken on the other, so no penalty has to be thought up for the number of centroids. Cutting one smooth theme in two
-costs a name and wins hardly any distance; telling two themes apart wins more than the name costs. And d is not the
-dimensions of the vectors, of which most hold little, but how many directions of equal variance the rows would have:
-(sum of the covariance's eigenvalues)^2 over the sum of their squares.
-
-Clusters of very unequal size are the hard case, and there the sum counts every row, where the strength or stability of
-a partition (Tibshirani and Walther 2005) falls as soon as one large cluster is cut at random.
+Measured on mixtures of 3, 10 and 40 themes whose sizes fall as 1 / rank this finds 3, 11 to 16, and 32 to 45 (fewer
+where themes overlap widely); on one theme it finds 1. What was tried and left out: prediction strength and the
+agreement of two fits (Tibshirani and Walther 2005) fall as soon as one large theme is cut at random, and give 6 for 40
+themes of unequal size; Calinski and Harabasz' index likewise; a description length (entropy of the clusters plus
+d / 2 ln W, as in the BIC of X-means) finds the planted themes too, but on real text, which has structure at every
+scale, takes as many clusters as it may.
 """
 
 from __future__ import annotations
@@ -31,8 +29,8 @@ from curation.clustering.in_memory import fitted
 #: Rows that are looked at, at most; rows of the fitted half a cluster, at least; and iterations of each fit, at most.
 ROWS, ROWS_A_CLUSTER, ITERATIONS = 20_000, 10, 20
 
-#: Numbers tried beyond the best so far before the search ends.
-PATIENCE = 4
+#: How far below the straight line, in nats, a knee must lie. One smooth cloud of points stays below 0.01.
+KNEE = 0.03
 
 
 @dataclass(frozen=True)
@@ -54,25 +52,20 @@ def choose_count(sample: NDArray[np.float16], most: int, seed: int) -> Choice:
         seed: of the fits.
 
     Returns:
-        The number with the least L among 1, 2, 3, 4, 6, 8, 11, ..., each about a square root of 2 times the one before.
+        One of 1, 2, 3, 4, 6, 8, 11, ..., each about a square root of 2 times the one before. The curve has for each the
+        `distance` W and how far it lies `below` the line, in nats.
     """
     count = min(len(sample), ROWS)
     rows = sample[np.arange(count) * len(sample) // count]
-    known, unseen = rows[::2], rows[1::2]
-    directions = _directions(rows)
-    curve: list[dict[str, Any]] = []
-    best = 0
-    for clusters in numbers(min(most, len(known) // ROWS_A_CLUSTER)):
-        if len(curve) > best + PATIENCE:
-            break
-        length, distance = _length(known, unseen, clusters, seed, directions)
-        curve.append({"clusters": clusters, "nats": round(length, 6), "distance": round(distance, 6)})
-        best = min(range(len(curve)), key=lambda place: curve[place]["nats"])
-    chosen = curve[best]["clusters"] if curve else 1
-    tried = curve[-1]["clusters"] if curve else 1
-    shortest = "the shortest description of documents not fitted on"
-    why = f"clusters: auto chose {chosen}: {shortest}, of 1 to {tried} tried on a sample of {count:,}"
-    return Choice(chosen, count, curve, why)
+    tried = numbers(min(most, max(1, count // 2 // ROWS_A_CLUSTER)))
+    distances = [_distance(rows[::2], rows[1::2] if count > 1 else rows, clusters, seed) for clusters in tried]
+    below = below_line(np.array(tried), np.array(distances))
+    best = int(np.argmax(below)) if below.max() >= KNEE else 0
+    figures = zip(tried, distances, below.tolist(), strict=True)
+    curve = [{"clusters": k, "distance": round(w, 6), "below": round(b, 6)} for k, w, b in figures]
+    knee = f"the knee of the distance to the nearest centroid, {below.max():.2f} below the line"
+    why = f"{tried[best]} clusters (auto): {knee if best else 'no knee'}, of 1 to {tried[-1]} on {count:,} documents"
+    return Choice(tried[best], count, curve, why)
 
 
 def numbers(most: int) -> list[int]:
@@ -81,21 +74,14 @@ def numbers(most: int) -> list[int]:
     return [number for number in found if number <= most]
 
 
-def _length(
-    known: NDArray[np.float16], unseen: NDArray[np.float16], clusters: int, seed: int, directions: float
-) -> tuple[float, float]:
-    """L, and W, of the unseen rows with centroids of the known ones."""
-    labels, similarity, _ = nearest_two(unseen, fitted(known, clusters, seed, ITERATIONS))
-    share = np.bincount(labels) / len(labels)
-    share = share[share > 0]
-    distance = max(2.0 * (1.0 - float(similarity.mean(dtype=np.float64))), 2.0**-20)  # equal rows: float16's error
-    return float(-(share * np.log(share)).sum()) + directions / 2 * float(np.log(distance)), distance
+def below_line(clusters: NDArray[np.int64], distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far ln W lies below the line between its ends, over ln K, in nats: float64[n]."""
+    place, height = np.log(clusters), np.log(distances)
+    line = height[0] + (height[-1] - height[0]) * place / max(float(place[-1]), 1.0)
+    return np.asarray(line - height, np.float64)
 
 
-def _directions(rows: NDArray[np.float16]) -> float:
-    """How many directions of equal variance the rows have: (sum of eigenvalues)^2 / (sum of their squares)."""
-    wide = rows.astype(np.float64)
-    wide -= wide.mean(axis=0)
-    covariance = wide.T @ wide
-    squares = float((covariance**2).sum())
-    return float(np.trace(covariance)) ** 2 / squares if squares > 0 else 1.0
+def _distance(known: NDArray[np.float16], unseen: NDArray[np.float16], clusters: int, seed: int) -> float:
+    """W: the mean squared distance of the unseen rows to the nearest of so many centroids of the known ones."""
+    _, similarity, _ = nearest_two(unseen, fitted(known, clusters, seed, ITERATIONS))
+    return max(2.0 * (1.0 - float(similarity.mean(dtype=np.float64))), 2.0**-20)  # of equal rows: float16's error

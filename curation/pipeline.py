@@ -40,6 +40,7 @@ from curation.stages import (
     salience,
     shards,
     sources,
+    strata,
     tokenizer,
 )
 from curation.stages.board import measure
@@ -65,6 +66,7 @@ BEFORE_RECORD = (
     encoder.STAGE,
     embeddings.STAGE,
     repeats.STAGE,
+    strata.STAGE,
     centroids.STAGE,
     assignments.STAGE,
     clusters.STAGE,

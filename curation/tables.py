@@ -143,8 +143,11 @@ PROFILES = pa.schema(
     ]
 )
 
+#: One kept document's stratum, where domains or languages are clustered apart.
+STRATA = pa.schema([("doc_id", pa.int64()), ("stratum", pa.int16())])
+
 #: One kept document's nearest centroid. Cosine similarities to it and to the next one; `second_similarity` is
-#: null where there is only one cluster.
+#: null where there is only one cluster (in its stratum).
 ASSIGNMENTS = pa.schema(
     [
         ("doc_id", pa.int64()),
@@ -154,8 +157,9 @@ ASSIGNMENTS = pa.schema(
     ]
 )
 
-#: One cluster. `coherence` is the mean simplified silhouette of its documents, in [-1, 1]; `group` is null where there
-#: is one level of clusters; `warning` says why the cluster looks like junk, null where it does not.
+#: One cluster. `coherence` is the mean simplified silhouette of its documents, in [-1, 1]; `group` is the topmost group
+#: that holds it and `path` its groups from there downwards, null where there is one level of clusters; `warning` says
+#: why the cluster looks like junk, null where it does not.
 CLUSTERS = pa.schema(
     [
         ("cluster", pa.int32()),
@@ -167,10 +171,11 @@ CLUSTERS = pa.schema(
         ("terms", pa.list_(pa.string())),
         ("group", pa.int32()),
         ("warning", pa.string()),
+        ("path", pa.list_(pa.int32())),
     ]
 )
 
-#: One group of clusters, where there are two levels.
+#: One topmost group of clusters, where there are levels above them.
 GROUPS = pa.schema(
     [
         ("group", pa.int32()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from curation.cli import main
 from curation.clustering.groups import group_clusters
+from curation.clustering.init import kmeans_plus_plus
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
@@ -55,7 +57,7 @@ def test_everything_holds_and_clusters_have_groups(finished):
     assert worked(events) == [stage.name for stage in STAGES]
     assert faults(run_dir) == []
     clusters = pq.read_table(run_dir / "clusters/clusters.parquet")
-    expected = group_clusters(load_centroids(Store.open(str(run_dir))), 3)
+    expected = group_clusters(load_centroids(Store.open(str(run_dir))), [3])[:, 0]
     assert clusters["group"].to_pylist() == expected.tolist()
     assert pq.read_table(run_dir / "clusters/groups.parquet").num_rows == 3
 
@@ -158,7 +160,7 @@ def test_a_killed_run_goes_on_with_the_restart_it_was_in(tmp_path, monkeypatch, 
     def tell(number, state):
         seen.append((number, state.iteration))
 
-    whole = fit_restarts(Store.open(str(tmp_path / "whole")), asked, rows, *calls, tell)
+    whole = fit_restarts(Store.open(str(tmp_path / "whole")), asked, partial(kmeans_plus_plus, rows, 12), *calls, tell)
     undisturbed, seen[:] = list(seen), []
     store = Store.open(str(tmp_path / "cut"))
 
@@ -168,8 +170,8 @@ def test_a_killed_run_goes_on_with_the_restart_it_was_in(tmp_path, monkeypatch, 
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit_restarts(store, asked, rows, *calls, until)
-    again = fit_restarts(store, asked, rows, *calls, tell)
+        fit_restarts(store, asked, partial(kmeans_plus_plus, rows, 12), *calls, until)
+    again = fit_restarts(store, asked, partial(kmeans_plus_plus, rows, 12), *calls, tell)
     assert again.part == whole.part
     assert again.figures(600) == whole.figures(600)
     assert [entry for entry in seen if entry[0] < killed[0]] == [e for e in undisturbed if e[0] < killed[0]]  # once
@@ -182,21 +184,21 @@ def test_a_finished_restart_is_not_fitted_again(tmp_path):
     asked = load_job(job(tmp_path, tmp_path / "run"), ["clustering.clusters=5", "clustering.restarts=2"])
     rows = mixture(300, 8, 5)
     store = Store.open(str(tmp_path / "run"))
-    first = fit_restarts(store, asked, rows, *over_actors(rows, 1), lambda *_: None)
+    first = fit_restarts(store, asked, partial(kmeans_plus_plus, rows, 5), *over_actors(rows, 1), lambda *_: None)
     for number, state in enumerate(first.states):
         save_state(store, f"centroids/restart-{number:02}.npz", state)
 
     def refused(*_):
         raise AssertionError("nothing is left to fit")
 
-    assert fit_restarts(store, asked, rows, refused, refused, refused).part == first.part
+    assert fit_restarts(store, asked, refused, refused, refused, refused).part == first.part
 
 
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
-        (["clustering.clusters=[100, 2000]"], "clustering.clusters: of two numbers the first"),
-        (["clustering.clusters=[30000, 20]"], "clustering.clusters: at most 20,000 clusters can be grouped"),
+        (["clustering.clusters=[100, 2000]"], "clustering.clusters: of several numbers each"),
+        (["clustering.clusters=[30000, 20]"], "clustering: at most 20,000 clusters can be grouped"),
         (["clustering.clusters=[100]"], "clustering.clusters"),
         (["clustering.restarts=0"], "clustering.restarts"),
         (["sampling.balance=groups"], "sampling.balance is groups, which needs two numbers in clustering.clusters"),

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.clustering.assign import nearest
-from curation.clustering.init import kmeans_plus_plus
-from curation.clustering.torch_engine import RowBlock, fit
+from curation.clustering.in_memory import fitted
 
 #: Fewer rows say nothing.
 LEAST_ROWS = 200
@@ -59,12 +58,5 @@ def agreement(sample: NDArray[np.float16], clusters: int, seed: int, other_seed:
     count = min(len(sample), ROWS[1], max(ROWS[0], len(sample) // 5))
     rows = sample[np.arange(count) * len(sample) // count]
     clusters = min(clusters, count // ROWS_A_CLUSTER)
-    labels = [_labels(rows, clusters, one) for one in (seed, other_seed)]
+    labels = [nearest(rows, fitted(rows, clusters, one, ITERATIONS)) for one in (seed, other_seed)]
     return Agreement(round(float(adjusted_rand_score(*labels)), 6), count, clusters)
-
-
-def _labels(rows: NDArray[np.float16], clusters: int, seed: int) -> NDArray[np.int32]:
-    block = RowBlock(rows, np.arange(len(rows)))
-    init = kmeans_plus_plus(rows, clusters, seed)
-    state = fit(block.step, block.worst, init, max_iterations=ITERATIONS, tolerance=1e-4)
-    return nearest(rows, state.centroids)

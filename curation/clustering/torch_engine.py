@@ -12,7 +12,7 @@ iterations are a few in a hundred.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,11 +47,16 @@ class StepResult:
 
 @dataclass(frozen=True, eq=False)
 class Worst:
-    """Different vectors that fit worst, worst first: similarity and doc_id of each, and the float16 rows [m, d]."""
+    """Different vectors that fit worst, worst first: similarity, doc_id, the float16 rows [m, d], stratum of each."""
 
     similarity: NDArray[np.float64]
     doc_id: NDArray[np.int64]
     rows: NDArray[np.float16]
+    stratum: NDArray[np.int16]
+
+    def of_stratum(self, number: int) -> Worst:
+        """The same, as rows of another stratum."""
+        return replace(self, stratum=np.full(len(self.rows), number, np.int16))
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class RowBlock:
                 break
             taken = min(len(order), 4 * taken)
         chosen = order[first[:most]]
-        return Worst(similarity[chosen], self._doc_ids[chosen], rows[first[:most]])
+        return Worst(similarity[chosen], self._doc_ids[chosen], rows[first[:most]], np.zeros(len(chosen), np.int16))
 
     def _nearest(self, centroids: NDArray[np.float32]) -> Iterator[tuple[torch.Tensor, slice, torch.Tensor]]:
         """The rows in chunks on the device, the place of each chunk, and its labels there, int32."""
@@ -155,13 +160,18 @@ class RowBlock:
 
 
 def merge_worst(parts: Sequence[Worst], most: int) -> Worst:
-    """The worst of several actors' worst, in any grouping: what one actor with all rows would have said."""
-    similarity = np.concatenate([part.similarity for part in parts])
-    doc_id = np.concatenate([part.doc_id for part in parts])
-    rows = np.concatenate([part.rows for part in parts])
-    order = np.lexsort((doc_id, similarity))
-    order = order[first_of_each(rows[order])[:most]]
-    return Worst(similarity[order], doc_id[order], rows[order])
+    """The worst of several actors' worst, in any grouping: what one actor with all rows would have said.
+
+    Up to `most` of each stratum, the strata in order.
+    """
+    names = ("similarity", "doc_id", "rows", "stratum")
+    similarity, doc_id, rows, stratum = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    order = np.lexsort((doc_id, similarity, stratum))
+    chosen = []
+    for mine in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
+        chosen.append(mine[first_of_each(rows[mine])[:most]])
+    kept = np.concatenate(chosen)
+    return Worst(similarity[kept], doc_id[kept], rows[kept], stratum[kept])
 
 
 def fit(
@@ -173,6 +183,7 @@ def fit(
     tolerance: float,
     on_iteration: Callable[[FitState], None] | None = None,
     start: FitState | None = None,
+    stratum: NDArray[np.int16] | None = None,
 ) -> FitState:
     """Spherical K-Means (Dhillon and Modha 2001) from first centroids.
 
@@ -188,13 +199,14 @@ def fit(
         tolerance: see above.
         on_iteration: called with the state after each iteration, for example to save it.
         start: go on from here; `init` is not used then.
+        stratum: int16[K], of each centroid, as `step` and `worst` keep to them; None: all are of stratum 0.
 
     Raises:
         RunError: there are no rows, or more than 2^29 in one cluster (sums would no longer be exact).
     """
     state = FitState(init) if start is None else start
     while not state.converged and state.iteration < max_iterations:
-        state = _iterate(state, step(state.centroids), worst, tolerance)
+        state = _iterate(state, step(state.centroids), worst, tolerance, stratum)
         if on_iteration is not None:
             on_iteration(state)
     return state
@@ -210,6 +222,7 @@ def _iterate(
     result: StepResult,
     worst: Callable[[NDArray[np.float32], int], Worst],
     tolerance: float,
+    stratum: NDArray[np.int16] | None,
 ) -> FitState:
     """The state after one more iteration, whose step gave `result`."""
     documents = int(result.counts.sum())
@@ -221,7 +234,7 @@ def _iterate(
             "set clustering.fit_rows lower, or clustering.clusters higher"
         )
     moved = centroids_from_sums(result.sums, result.counts, state.centroids)
-    centroids, reseeded = _reseed(moved, result.counts, state.centroids, worst)
+    centroids, reseeded = _reseed(moved, result.counts, state.centroids, worst, stratum)
     value = objective(result.sums)
     done = np.array_equal(centroids, state.centroids)
     if state.history:
@@ -237,8 +250,9 @@ def _reseed(
     counts: NDArray[np.int64],
     labelled_by: NDArray[np.float32],
     worst: Callable[[NDArray[np.float32], int], Worst],
+    stratum: NDArray[np.int16] | None,
 ) -> tuple[NDArray[np.float32], int]:
-    """Puts the centroids of empty clusters on the rows that fit worst, each on another vector.
+    """Puts the centroids of empty clusters on the rows of their stratum that fit worst, each on another vector.
 
     A row on which there is a centroid already is no use: it would take nothing but that centroid's rows. So with
     fewer different vectors than clusters some clusters stay empty, and the fit still ends.
@@ -246,10 +260,15 @@ def _reseed(
     empty = np.flatnonzero(counts == 0)
     if not len(empty):
         return centroids, 0
-    found = merge_worst([worst(labelled_by, len(empty))], len(empty)).rows
-    seeds = unit(found)
-    apart = np.abs(seeds - centroids[nearest(found, centroids)]).max(axis=1) > _SAME
-    seeded = empty[: np.count_nonzero(apart)]
-    result = centroids.copy()
-    result[seeded] = seeds[apart][: len(seeded)]
-    return result, len(seeded)
+    strata = np.zeros(len(counts), np.int16) if stratum is None else stratum
+    found = merge_worst([worst(labelled_by, len(empty))], len(empty))
+    result, reseeded = centroids.copy(), 0
+    for number in np.unique(strata[empty]):
+        rows, own = found.rows[found.stratum == number], centroids[strata == number]
+        if len(rows):
+            seeds = unit(rows)
+            apart = np.abs(seeds - own[nearest(rows, own)]).max(axis=1) > _SAME
+            seeded = empty[strata[empty] == number][: np.count_nonzero(apart)]
+            result[seeded] = seeds[apart][: len(seeded)]
+            reseeded += len(seeded)
+    return result, reseeded

@@ -139,7 +139,8 @@ class Job(Section):
         self._check_sources()
         self._check_sampling()
         self._check_phases()
-        if fault := self.tokens.fault(self.output.format) or caps_fault(self.capped_tokens, self.sampling):
+        fault = self.tokens.fault(self.output.format) or caps_fault(self.capped_tokens, self.sampling)
+        if fault := fault or self.clustering.fault(self.sampling.balance, len(self.domains)):
             raise ValueError(fault)
         return self
 
@@ -171,8 +172,6 @@ class Job(Section):
 
     def _check_sampling(self) -> None:
         sampling, clusters = self.sampling, self.clustering.fine
-        if sampling.balance == "groups" and self.clustering.groups is None:
-            raise ValueError("sampling.balance is groups, which needs two numbers in clustering.clusters: [2000, 100]")
         if not self.quality.given:
             reader = (
                 "sampling.order is curriculum"
@@ -198,7 +197,7 @@ class Job(Section):
                 raise ValueError("sampling.interleave is random, which keeps to no cluster share")
         if sampling.max_cluster_share * clusters < 1:
             raise ValueError(f"sampling.max_cluster_share: {clusters} clusters need at least {1 / clusters:.4g} each")
-        if sampling.min_cluster_share * clusters > 1:
+        if self.clustering.clusters != "auto" and sampling.min_cluster_share * clusters > 1:
             raise ValueError(
                 f"sampling.min_cluster_share: {clusters} clusters can have at most {1 / clusters:.4g} each"
             )

@@ -97,9 +97,10 @@ class Sampling(Section):
     """How many tokens are drawn. Not read when there are phases."""
     cluster_exponent: Share = 0.0
     """0: every cluster the same share; 1: as the corpus is; between: tempered (share ~ size ** exponent)."""
-    balance: Literal["clusters", "groups"] = "clusters"
-    """What is evened out. `groups` (with two numbers in clustering.clusters): every group gets the same share, and its
-    clusters share it by their size ** cluster_exponent."""
+    balance: Literal["clusters", "groups", "tree"] = "clusters"
+    """What is evened out. `groups` (with several numbers in clustering.clusters): every topmost group gets the same
+    share, and its clusters share it by their size ** cluster_exponent. `tree`: the groups inside a group share evenly
+    too, level by level; the clusters of a lowest group share by their size ** cluster_exponent."""
     clip: Clip = 5
     """Most times that any document is used; `sources[].clip` is one for a domain."""
     min_cluster_share: Share = 0.0

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from curation.config import Job, Quality, Tokens
 from curation.estimate.profiles import Reading, profile_rates
 from curation.estimate.rates import Rates
-from curation.estimate.stages import candidates
+from curation.estimate.seeding import candidates
 from curation.estimate.starts import measured_starts
 from curation.estimate.stopwatch import seconds
 from curation.estimate.writing import Written

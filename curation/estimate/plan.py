@@ -125,6 +125,9 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
         languages=job.audit.languages or job.audit.salience,
         salience=job.audit.salience,
         capped=len(job.capped_tokens),
+        within=job.clustering.within,
+        resampled=job.clustering.grouping == "kmeans",
+        chosen=job.clustering.clusters == "auto",
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
 

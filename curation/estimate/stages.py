@@ -12,17 +12,13 @@ ITERATIONS is what text takes as a rule at the default tolerance.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from curation.audit.near_duplicates import BANDS, PERMUTATIONS
-from curation.clustering.stability import ITERATIONS as STABILITY_ITERATIONS
-from curation.clustering.stability import ROWS as STABILITY_ROWS
-from curation.clustering.stability import ROWS_A_CLUSTER
 from curation.estimate.cluster import Cluster
 from curation.estimate.rates import Rates
+from curation.estimate.seeding import seeding
 from curation.estimate.work import StageTime, Work
-from curation.stages.centroids import INIT_ROWS, INIT_ROWS_A_CLUSTER
 from curation.stages.documents import EXCERPT_CHARACTERS
 from curation.stages.duplicates import BUCKET_DOCUMENTS
 from curation.stages.shards import GROUP_BYTES
@@ -69,6 +65,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
     starts, splits, commits = rates.starts, SPLIT * work.splits, COMMIT * work.splits
     hashing = work.documents / rates.hashed_documents * (1 + buckets_of(work.documents)) / 2
     task = starts.process + starts.code
+    spoken = work.documents / rates.spoken_texts if work.within == "language" else 0.0
     times = [
         _sources(work, rates, cpus),
         _tokenizer(work, rates),
@@ -76,7 +73,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             "documents",
             task,
             splits,
-            work.text_bytes / rates.described_bytes + commits,
+            work.text_bytes / rates.described_bytes + commits + spoken,
             over_splits,
             spared=task - starts.code / 2,  # the process that counted rows has imported most of it
             disk=60 * work.documents + ZSTD_SHARE * min(work.text_bytes, work.excerpts * EXCERPT_CHARACTERS),
@@ -87,6 +84,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         _encoder(work, rates),
         _embeddings(work, rates, cluster, splits),
         StageTime("repeats", task, work=hashing, slots=buckets, spared=task - TURN, note="equal vectors"),
+        _strata(work, rates, over_splits, splits, commits),
         _centroids(work, rates, cluster),
         StageTime(
             "assignments",
@@ -221,6 +219,14 @@ def _embeddings(work: Work, rates: Rates, cluster: Cluster, splits: float) -> St
     )
 
 
+def _strata(work: Work, rates: Rates, slots: float, splits: float, commits: float) -> StageTime:
+    """Two passes over narrow columns: to count, and to write."""
+    if work.within == "none":
+        return StageTime("strata", TURN / 4, note="nothing is clustered apart")
+    reading, note = 2 * work.documents / rates.summarised_documents + commits, f"within each {work.within}"
+    return StageTime("strata", 2 * TURN, splits, reading, slots, disk=2 * work.documents, note=note)
+
+
 def _centroids(work: Work, rates: Rates, cluster: Cluster) -> StageTime:
     """First centroids and the figure for stability are the driver's; the iterations are the actors'."""
     starts = rates.starts
@@ -242,21 +248,6 @@ def _centroids(work: Work, rates: Rates, cluster: Cluster) -> StageTime:
         disk=4.0 * work.clusters * work.dimensions,
         note=f"{work.clusters:,} clusters, about {rounds} iterations",
     )
-
-
-def seeding(work: Work, rates: Rates) -> float:
-    """Seconds of the driver for k-means++ of each restart, and for the two small fits that tell the stability."""
-    rows = min(work.fit_rows, max(INIT_ROWS, INIT_ROWS_A_CLUSTER * work.clusters))
-    looked_at = work.restarts * rows * candidates(min(work.clusters, rows))
-    few = min(rows, STABILITY_ROWS[1], max(STABILITY_ROWS[0], rows / 5))
-    clusters = min(work.clusters, few / ROWS_A_CLUSTER)
-    looked_at += 2 * few * (candidates(clusters) + STABILITY_ITERATIONS * clusters)
-    return looked_at / rates.seeded
-
-
-def candidates(clusters: float) -> float:
-    """Vectors whose distance to all rows greedy k-means++ looks at for so many centroids."""
-    return clusters * (2 + math.log(max(1.0, clusters)))
 
 
 def _profiles(work: Work, rates: Rates, slots: float) -> StageTime:

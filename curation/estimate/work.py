@@ -22,6 +22,8 @@ class Work:
         encoder: `sentence-transformers`, `lexical` or `given`.
         dimensions: of a vector.
         clusters, fit_rows, iterations, restarts: of K-Means.
+        within: what is clustered apart, as the job file has it.
+        resampled, chosen: whether clusters are made even in meaning, and whether their number is found.
         drawn_bytes: text of all rows of the shards.
         format: of the shards.
         shard_bytes: of the shards on storage.
@@ -61,6 +63,9 @@ class Work:
     languages: bool = False
     salience: bool = False
     capped: int = 0
+    within: str = "none"
+    resampled: bool = False
+    chosen: bool = False
     tasks: float = math.inf
     actors: float = math.inf
 

@@ -116,8 +116,11 @@ def _read_share(read: dict[str, int]) -> str:
 def _clusters(facts: Facts) -> str:
     found = facts.summary["clustering"]
     grouped = f", merged into {found['groups']:,} groups" if found.get("groups") else ""
+    asked = facts.recipe["clustering"]
+    method = "Hierarchical K-Means with resampling" if asked["grouping"] == "kmeans" else "Spherical K-Means"
+    apart = f", each {asked['within']} by itself" if asked["within"] != "none" else ""
     return (
-        f"Spherical K-Means put the vectors into {found['clusters']:,} clusters{grouped}: mean similarity to the "
+        f"{method} put the vectors into {found['clusters']:,} clusters{grouped}{apart}: mean similarity to the "
         f"centroid {found['mean_similarity']:.3f}, coherence (simplified silhouette) {found['coherence']:.3f}."
     )
 
@@ -143,6 +146,8 @@ def _sampling(facts: Facts, phase: dict[str, Any], shown: Shown) -> str:
         shares = "clusters keep theirs" if exponent else "every cluster gets the same (ClusterClip, arXiv 2402.14526)"
     if sampling["balance"] == "groups":
         shares = "every group of clusters gets the same"
+    if sampling["balance"] == "tree":
+        shares = "every group of clusters gets the same, and so does every group inside it, level by level"
     own = {source["clip"] for source in facts.recipe["sources"] if source["clip"]} - {clip}
     clips = f"no document is used more than {clip:,} times" + (" (domains may have limits of their own)" if own else "")
     where = f"Phase {shown(phase['folder'])}: " if phase["folder"] else ""

@@ -29,6 +29,10 @@ FITTED = (
     "stability",
     "stability_rows",
     "stability_clusters",
+    "strata",
+    "resampled",
+    "merged",
+    "auto",
 )
 
 

@@ -190,6 +190,12 @@ def _clustering(found: dict[str, Any]) -> Table:
         rows, clusters = found["stability_rows"], found["stability_clusters"]
         told = f"adjusted Rand index of two seeds, {rows:,} documents in {clusters:,} clusters; 1: the same"
         table.add_row("stability", f"{found['stability']:.3f}", told)
+    if "auto" in found:
+        table.add_row("clusters", f"{found['clusters']:,}", Text(found["auto"]["why"]))
+    if "strata" in found:
+        table.add_row("strata", f"{found['strata']:,}", "each clustered by itself (clustering.within)")
+    if "merged" in found:
+        table.add_row("merged", f"{found['merged']:,}", "clusters after the merging of those that are alike")
     sizes = f"smallest {found['smallest']:,}, largest {found['largest']:,} documents"
     table.add_row("median size", f"{found['median']:,}", sizes)
     table.add_row("engine", found["engine"], Text(found.get("engine_reason", "as the job file says")))

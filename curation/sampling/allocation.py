@@ -91,7 +91,7 @@ def allocate(
         used: int64[D], tokens that were drawn before `room` was left, for messages.
         min_share: least share of what is drawn that each cluster with tokens gets, as far as it can give it.
         max_share: largest share.
-        groups: int32[C], see `preference`.
+        groups: int32[C, L], see `preference`.
 
     Raises:
         JobError: the clip leaves no way to draw the budget (or, under `strict`, to draw it in the ratios asked

@@ -8,15 +8,20 @@ alpha = 0 gives every cluster the same (ClusterClip, Shao et al. 2024, arXiv 240
 corpus as it is (random sampling), and between the two the shares are tempered, as languages are in multilingual
 training (Conneau et al. 2020, arXiv 1911.02116, section 3.1). Learned weights of clusters would be another pi.
 
-With groups of clusters pi is even at the upper level and a power of the size at the lower one: each of the G groups
-that have tokens gets 1 / G, and its clusters share that,
+In a tree of clusters pi is even at each level above the clusters: each of the G topmost groups that have tokens gets
+1 / G, each of the H groups with tokens inside such a one gets 1 / H of that, and so on down; the clusters of a lowest
+group share what it has by a power of their size,
 
-    pi_c = 1 / G * S_c^alpha / sum_k S_k^alpha    over the clusters k of its group that have tokens.
+    pi_c = 1 / G * 1 / H * ... * S_c^alpha / sum_k S_k^alpha    over the clusters k of its lowest group with tokens.
 
-Cost: one pass over the C x D table.
+So alpha = 0 is even at every level, and a tree of one level of groups is even over these.
+
+Cost: one pass over the C x D table, and a sort of the clusters a level.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +34,16 @@ def preference(
 
     Args:
         cell_tokens: int64[C, D], tokens available in each cell; empty clusters and domains are allowed.
-        exponent: alpha, 0 for even clusters to 1 for the corpus as it is (inside a group, where there are groups).
-        groups: int32[C], the group of each cluster, at least 0; None: all are one.
+        exponent: alpha, 0 for even clusters to 1 for the corpus as it is (inside a lowest group, if there are any).
+        groups: int32[C, L], the group of each cluster at each of L levels, the topmost first; a group is known by its
+            number and those of the groups that hold it. None: there are none.
 
     Returns:
         float64[C, D], sums to 1; 0 exactly where a cell has no tokens.
 
     Raises:
         ValueError: the table is not 2-D, has a negative entry or no tokens at all, alpha is not in [0, 1], or the
-            groups are not a number a cluster.
+            groups are not L >= 1 numbers a cluster.
 
     Example:
         >>> preference(np.array([[6, 2], [2, 0]]), exponent=0.0).tolist()
@@ -50,16 +56,30 @@ def preference(
     cluster_tokens = cell_tokens.sum(axis=1)
     if not cluster_tokens.any():
         raise ValueError("no cell has tokens")
-    if groups is not None and (groups.shape != cluster_tokens.shape or groups.min() < 0):
-        raise ValueError("groups must be one number a cluster, not negative")
+    if groups is not None and (groups.ndim != 2 or len(groups) != len(cluster_tokens) or not groups.size):
+        raise ValueError("groups must be a table [clusters, levels]")
+    if groups is not None and groups.min() < 0:
+        raise ValueError("groups must be a table of numbers that are not negative")
     # Divided by the mass of the largest cluster, so that the powers are at most 1. 0^0 is 1: hence the mask.
     relative = cluster_tokens / cluster_tokens.max()
     share = np.where(cluster_tokens > 0, relative**exponent, 0.0)
-    if groups is None:
-        share /= share.sum()
-    else:
-        of_group = np.bincount(groups, share)
-        share /= np.where(of_group > 0, of_group, 1.0)[groups] * np.count_nonzero(of_group)
+    share /= share.sum() if groups is None else _divisors(share, groups)
     per_token = np.divide(share, cluster_tokens, out=np.zeros_like(share), where=cluster_tokens > 0)
     table: NDArray[np.float64] = per_token[:, None] * cell_tokens
     return table
+
+
+def _divisors(share: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[np.float64]:
+    """What each cluster's power of its size is divided by, float64[C]: the sum in its lowest group, times how many
+    groups with tokens stand side by side at each level above."""
+    nodes = [np.zeros(len(share), np.int64)]
+    for level in range(groups.shape[1]):
+        nodes.append(np.unique(groups[:, : level + 1], axis=0, return_inverse=True)[1].ravel())
+    sums = np.bincount(nodes[-1], share)
+    divisors = np.where(sums > 0, sums, 1.0)[nodes[-1]]
+    filled = share > 0
+    for above, node in pairwise(nodes):
+        _, first = np.unique(node[filled], return_index=True)  # a cluster of each group that has tokens
+        beside = np.bincount(above[filled][first], minlength=int(above.max()) + 1)
+        divisors = divisors * np.maximum(beside, 1)[above]
+    return divisors

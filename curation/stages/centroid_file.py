@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.storage.store import Store
 
 CENTROIDS = "centroids/centroids.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The committed centroids, float32[K, d], and int16[K], the stratum of each; None where there are no strata."""
+
+    centroids: NDArray[np.float32]
+    stratum: NDArray[np.int16] | None
+
+
+def load_fitted(store: Store) -> Fitted:
+    """What documents are assigned to."""
+    arrays = store.read_arrays(CENTROIDS)
+    return Fitted(arrays["centroids"], arrays.get("stratum"))
 
 
 def load_centroids(store: Store) -> NDArray[np.float32]:

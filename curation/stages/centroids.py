@@ -1,7 +1,7 @@
 """Centroids: fits K-Means on the embeddings.
 
-Reads `embeddings` and `repeats`. What it does is in `fitting`, which is imported when it works: commands that only want
-to know about stages do not wait for torch.
+Reads `embeddings`, `repeats` and `strata`. What it does is in `fitting`, which is imported when it works: commands that
+only want to know about stages do not wait for torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ INIT_ROWS, INIT_ROWS_A_CLUSTER = 20_000, 50
 
 def settings(job: Job) -> dict[str, Any]:
     """What the centroids depend on besides the embeddings."""
-    clustering = job.clustering.model_dump(exclude={"engine", "clusters"}) | {"clusters": job.clustering.fine}
+    clusters = "auto" if job.clustering.clusters == "auto" else job.clustering.fine
+    clustering = job.clustering.model_dump(exclude={"engine", "clusters"}) | {"clusters": clusters}
     return {"clustering": clustering, "seed": job.seed}
 
 
@@ -29,7 +30,7 @@ def work(run: Run) -> Result:
     return fit_centroids(run)
 
 
-STAGE = Stage("centroids", ("centroids",), ("embeddings", "repeats"), settings, work, precheck=precheck)
+STAGE = Stage("centroids", ("centroids",), ("embeddings", "repeats", "strata"), settings, work, precheck=precheck)
 
 
 def fit_share(job: Job, documents: int) -> float:

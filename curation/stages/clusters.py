@@ -1,9 +1,9 @@
 """Clusters: what each cluster is, for people.
 
 Reads `assignments`, `documents` (tokens), `excerpts` and the centroids. Writes one row a cluster: sizes, coherence, the
-documents nearest to its centroid, the terms that set it apart, its group and, where it looks like junk, why; and one
-row a group, where the job asks for groups. Tasks sum up batches of splits; the sums are integers and the medoids merge
-in any order, so the splits can't matter.
+documents nearest to its centroid, the terms that set it apart, its group at each level and, where it looks like junk,
+why; and one row a topmost group, where the job asks for groups. Tasks sum up batches of splits; the sums are integers
+and the medoids merge in any order, so the splits can't matter.
 """
 
 from __future__ import annotations
@@ -63,14 +63,18 @@ class Wording:
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """The number of groups; all else is in the tables."""
-    return {"groups": job.clustering.groups}
+    """The levels of groups; all else is in the tables."""
+    clustering = job.clustering
+    if not clustering.levels:
+        return {"levels": []}
+    by_kmeans = {"grouping": "kmeans", "seed": job.seed} if clustering.grouping == "kmeans" else {}
+    return {"levels": clustering.levels} | by_kmeans
 
 
 def work(run: Run) -> Result:
     """The stage."""
-    centroids, wanted = load_centroids(run.store), run.job.clustering.groups
-    clusters, groups = len(centroids), None
+    centroids, paths = load_centroids(run.store), None
+    clusters = len(centroids)
     splits = [split.split_id for split in load_splits(run.store)]
     batches = [splits[start : start + TASK_SPLITS] for start in range(0, len(splits), TASK_SPLITS)]
     tasks = run.job.resources.tasks
@@ -79,25 +83,37 @@ def work(run: Run) -> Result:
         for _, summary in map_items(batches, summarise, run.store, clusters, tasks=tasks):
             total = summary if total is None else _add(total, summary)
         assert total is not None, "a run has at least one split"
-        if wanted is not None:
+        if run.job.clustering.levels:
             progress.advance(text="groups")
-            groups = group_clusters(centroids, wanted)
+            paths = paths_of(run.job, centroids)
+        groups = None if paths is None else paths[:, 0]
         progress.advance(text="terms")
         [(_, wording)] = map_items([clusters], find_terms, run.store, splits, groups)
     warnings = junk_warnings(total.sums, wording.shared_words, wording.terms, LANGUAGES)
-    parts = [run.store.write_table(CLUSTERS, clusters_table(total, wording.terms, groups, warnings))]
+    parts = [run.store.write_table(CLUSTERS, clusters_table(total, wording.terms, paths, warnings))]
     if groups is not None:
         parts.append(run.store.write_table(GROUPS, groups_table(total, groups, wording.group_terms)))
     _tell(run, warnings)
-    return Result(parts, figures(total.sums, groups, warnings))
+    return Result(parts, figures(total.sums, paths, warnings))
 
 
 STAGE = Stage("clusters", ("clusters",), ("documents", "duplicates", "centroids", "assignments"), settings, work)
 
 
-def figures(sums: ClusterSums, groups: NDArray[np.int32] | None, warnings: Sequence[str | None]) -> dict[str, Any]:
+def paths_of(job: Job, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The group of each cluster at each level that the job asks for, int32[K, L], the topmost first."""
+    levels = job.clustering.levels
+    if job.clustering.grouping == "ward":
+        return group_clusters(centroids, levels)
+    from curation.clustering.hierarchical import kmeans_groups  # torch: a second that readers of this module save
+
+    return kmeans_groups(centroids, levels, job.seed)
+
+
+def figures(sums: ClusterSums, paths: NDArray[np.int32] | None, warnings: Sequence[str | None]) -> dict[str, Any]:
     """What the stage counts. `grouping` is a hash of the groups: what a plan that evens them out depends on."""
     sizes = np.sort(sums.documents[sums.documents > 0])
+    levels = [] if paths is None else (paths.max(axis=0) + 1).tolist()
     return {
         "clusters": len(sums.documents),
         "empty": int((sums.documents == 0).sum()),
@@ -107,8 +123,9 @@ def figures(sums: ClusterSums, groups: NDArray[np.int32] | None, warnings: Seque
         "median": int(sizes[len(sizes) // 2]),
         "largest": int(sizes[-1]),
         "warnings": sum(warning is not None for warning in warnings),
-        "groups": 0 if groups is None else int(groups.max()) + 1,
-        "grouping": None if groups is None else fingerprint(groups.tolist()),
+        "groups": levels[0] if levels else 0,
+        "levels": levels,
+        "grouping": None if paths is None else fingerprint((paths[:, 0] if len(levels) == 1 else paths).tolist()),
     }
 
 
@@ -171,7 +188,7 @@ def find_terms(clusters: int, store: Store, splits: list[int], groups: NDArray[n
 
 
 def clusters_table(
-    summary: Summary, terms: list[list[str]], groups: NDArray[np.int32] | None, warnings: Sequence[str | None]
+    summary: Summary, terms: list[list[str]], paths: NDArray[np.int32] | None, warnings: Sequence[str | None]
 ) -> pa.Table:
     """The `clusters` table."""
     count = len(terms)
@@ -183,8 +200,9 @@ def clusters_table(
         pa.array(summary.sums.coherence, from_pandas=True),
         pa.array(summary.medoids.by_cluster(count), pa.list_(pa.int64())),
         pa.array(terms, pa.list_(pa.string())),
-        pa.nulls(count, pa.int32()) if groups is None else groups,
+        pa.nulls(count, pa.int32()) if paths is None else paths[:, 0],
         pa.array(warnings, pa.string()),
+        pa.nulls(count, pa.list_(pa.int32())) if paths is None else pa.array(list(paths), pa.list_(pa.int32())),
     ]
     return pa.table(arrays, schema=tables.CLUSTERS)
 
@@ -199,7 +217,14 @@ def groups_table(summary: Summary, groups: NDArray[np.int32], terms: list[list[s
     return pa.table(arrays, schema=tables.GROUPS)
 
 
-def load_groups(store: Store) -> NDArray[np.int32]:
-    """The group of each cluster, int32[K], where the job asks for groups."""
-    groups: NDArray[np.int32] = store.read_table(CLUSTERS, ["group"])["group"].to_numpy()
-    return groups
+def load_groups(store: Store, job: Job) -> NDArray[np.int32] | None:
+    """The group of each cluster at each level that the job evens out, int32[K, L]; None where it evens out clusters."""
+    if job.sampling.balance == "clusters":
+        return None
+    paths = np.array(store.read_table(CLUSTERS, ["path"])["path"].to_pylist(), np.int32)
+    return paths_to_even(job, paths)
+
+
+def paths_to_even(job: Job, paths: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Of the groups at all levels, int32[K, L], those that the job evens out."""
+    return paths if job.sampling.balance == "tree" else paths[:, :1]

@@ -106,15 +106,15 @@ class CumlGang:
         )[0]
         return made
 
-    def step(self, centroids: NDArray[np.float32]) -> StepResult:
-        """One exact step of all ranks, added up."""
-        shared = ray_cluster.share(centroids)
+    def step(self, centroids: NDArray[np.float32], stratum: NDArray[np.int16] | None = None) -> StepResult:
+        """One exact step of all ranks, added up; see `Gang.step`."""
+        shared = ray_cluster.share((centroids, stratum))
         answers: Sequence[StepResult] = self.ask(lambda rank: rank.step.remote(shared), "exact iteration")
         return reduce(StepResult.__add__, answers)
 
-    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
-        """The rows that fit worst over all ranks."""
-        shared = ray_cluster.share(centroids)
+    def worst(self, centroids: NDArray[np.float32], most: int, stratum: NDArray[np.int16] | None = None) -> Worst:
+        """The rows that fit worst over all ranks; see `Gang.worst`."""
+        shared = ray_cluster.share((centroids, stratum))
         found: Sequence[Worst] = self.ask(lambda rank: rank.worst.remote(shared, most), "search for the worst rows")
         return merge_worst(found, most)
 

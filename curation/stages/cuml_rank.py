@@ -40,7 +40,7 @@ class RankActor(RowActor):
     ) -> None:
         """Reads the rows. `place`: which rank this is, of how many. `rank_class`: `CumlRank`, or one like it."""
         super().__init__(store, pieces, share, seed, rank_class.DEVICE, board)
-        self._place, self._rank = place, rank_class(self._rows)
+        self._place, self._rank = place, rank_class(self._rows[0])
 
     def new_id(self) -> bytes:
         """See `CumlRank.new_id`."""

@@ -1,6 +1,7 @@
 """Documents: reads all text once to know it.
 
-Reads the sources. Writes one row a document: tokens, bytes, a hash of the text, quality, and whether it is kept.
+Reads the sources. Writes one row a document: tokens, bytes, a hash of the text, its language (where documents are
+clustered by it), quality, and whether it is kept.
 Beside it `rejected` (the rows that can't be used, each with its reason), `excerpts` (the beginning of the text of a
 random sample, on which the lexical encoder is fitted, and from which clusters get their terms and domains their
 profile) and, where the built-in rules judge the quality, `heuristics` (the parts of their judgement).
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation import tables
+from curation.audit.languages import CONFIDENCE, LETTERS, READ, detect
 from curation.config import Job
 from curation.counter_rng import uniform
 from curation.errors import InputError, RunError
@@ -38,7 +40,7 @@ EXCERPTS, DOMAIN_EXCERPTS, EXCERPT_CHARACTERS = 200_000, 2_000, 2_048
 
 def settings(job: Job) -> dict[str, Any]:
     """What the table depends on besides the sources."""
-    return {
+    found = {
         "columns": [[source.domain, source.text_column] for source in job.sources],
         "on_bad": job.rows.on_bad,
         "max_document_bytes": job.rows.max_document_bytes,
@@ -46,6 +48,9 @@ def settings(job: Job) -> dict[str, Any]:
         "quality": job.quality.model_dump(exclude={"curve"}),
         "seed": job.seed,
     }
+    if job.clustering.within == "language":
+        found["languages"] = {"read": READ, "letters": LETTERS, "confidence": CONFIDENCE}
+    return found
 
 
 def work(run: Run) -> Result:
@@ -183,12 +188,18 @@ def documents_table(
         tokens,
         size.astype(np.int32),
         pa.array([None if value is None else text_hash(value) for value in text.to_pylist()], pa.binary(16)),
-        pa.nulls(split.rows, pa.string()),
+        _languages(text) if job.clustering.within == "language" else pa.nulls(split.rows, pa.string()),
         _quality(job, rows.table) if score is None else pa.array(score, from_pandas=True),
         keep,
         pa.array(reasons, pa.string()),
     ]
     return pa.table(arrays, schema=tables.DOCUMENTS)
+
+
+def _languages(text: pa.Array) -> pa.Array:
+    """The language of each text; null where there is none."""
+    codes, _ = detect(text.drop_null().to_pylist())
+    return pc.replace_with_mask(pa.nulls(len(text), pa.string()), text.is_valid(), pa.array(codes, pa.string()))
 
 
 def texts_digest(documents: pa.Table) -> int:

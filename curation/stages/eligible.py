@@ -52,7 +52,7 @@ class Cells:
     left_out: NDArray[np.int16]
     """int16[C, D]: index into `sampling.exclude`, -1 where nothing keeps the cell out."""
     groups: NDArray[np.int32] | None = None
-    """int32[C]: the group of each cluster, where `sampling.balance` evens out groups."""
+    """int32[C, L]: the group of each cluster at each level that `sampling.balance` evens out, the topmost first."""
 
     @property
     def open_tokens(self) -> NDArray[np.int64]:

@@ -31,6 +31,8 @@ def choose(job: Job) -> Engine:
     """
     if job.clustering.engine == "torch":
         return Engine("torch", "clustering.engine asks for it")
+    if job.clustering.within != "none":
+        return Engine("torch", f"clustering.within is {job.clustering.within}, which cuML can't do")
     reason = why_not_cuml(job)
     if job.clustering.engine == "cuml":
         if reason:

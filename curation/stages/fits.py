@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.clustering.init import kmeans_plus_plus
 from curation.clustering.torch_engine import FitState, Iteration, StepResult, Worst, best_fit, fit
 from curation.clustering.update import inertia, mean_similarity
 from curation.config import Job
@@ -29,13 +28,24 @@ SAVE_EVERY = 5.0
 
 
 @dataclass(frozen=True, eq=False)
+class Finished:
+    """What a fit comes to: centroids float32[K, d], the stratum of each (None: there are none), and what was done."""
+
+    centroids: NDArray[np.float32]
+    stratum: NDArray[np.int16] | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Fits:
     """The fits of a run."""
 
     states: list[FitState]
     """One for each restart."""
     part: Part
-    """The committed centroids, those of the best one."""
+    """The committed centroids."""
+    finished: Finished
+    """What the best one came to."""
 
     @property
     def winner(self) -> int:
@@ -55,7 +65,7 @@ class Fits:
         state = self.best
         return {
             "rows": rows,
-            "clusters": len(state.centroids),
+            "clusters": len(self.finished.centroids),
             "iterations": state.iteration,
             "converged": state.converged,
             "mean_similarity": [mean_similarity(step.objective, rows) for step in state.history],
@@ -63,31 +73,41 @@ class Fits:
             "reseeded": sum(step.reseeded for step in state.history),
             "restart": self.winner,
             "restart_inertia": [inertia(one.history[-1].objective, rows) for one in self.states],
+            **self.finished.told,
         }
+
+
+def as_it_is(state: FitState) -> Finished:
+    """A fit whose centroids are those that documents are assigned to."""
+    return Finished(state.centroids)
 
 
 def fit_restarts(
     store: Store,
     job: Job,
-    sample: NDArray[np.float16],
+    first: Callable[[int], NDArray[np.float32]],
     step: Callable[[NDArray[np.float32]], StepResult],
     worst: Callable[[NDArray[np.float32], int], Worst],
     tell: Callable[[int, FitState], None],
     loop: Callable[..., FitState] = fit,
+    finish: Callable[[FitState], Finished] = as_it_is,
 ) -> Fits:
-    """Does every restart, or what is left of it, and commits the best.
+    """Does every restart, or what is left of it, and commits what the best comes to.
 
     Args:
         store: the run directory.
         job: the job.
-        sample: float16[m, d], rows to draw the first centroids from, by ascending doc_id.
+        first: the first centroids, float32[K, d], by the seed of a restart.
         step: see `fit`.
         worst: see `fit`.
         tell: hears of each iteration: the number of the restart and its state.
         loop: the engine's K-Means, called as `fit`.
+        finish: makes of the best fit what documents are assigned to.
     """
     asked = job.clustering
-    names = [CENTROIDS] if asked.restarts == 1 else [f"centroids/restart-{r:02}.npz" for r in range(asked.restarts)]
+    names = [f"centroids/restart-{restart:02}.npz" for restart in range(asked.restarts)]
+    if asked.restarts == 1 and finish is as_it_is:
+        names = [CENTROIDS]
     states = []
     for number, name in enumerate(names):
         saved = time.monotonic()
@@ -100,24 +120,26 @@ def fit_restarts(
                 saved = time.monotonic()
 
         start = load_state(store, name)
-        init = start.centroids if start else kmeans_plus_plus(sample, asked.fine, nth_seed(job.seed, number))
+        init = start.centroids if start else first(nth_seed(job.seed, number))
         most, tolerance = asked.max_iterations, asked.tolerance
         states.append(loop(step, worst, init, max_iterations=most, tolerance=tolerance, on_iteration=keep, start=start))
-        if len(names) > 1:
+        if name != CENTROIDS:
             save_state(store, name, states[-1])
-    part = save_state(store, CENTROIDS, states[best_fit(states)])
+    best = states[best_fit(states)]
+    finished = finish(best)
+    part = save_state(store, CENTROIDS, replace(best, centroids=finished.centroids), finished.stratum)
     store.remove(name for name in names if name != CENTROIDS)
-    return Fits(states, part)
+    return Fits(states, part, finished)
 
 
-def save_state(store: Store, name: str, state: FitState) -> Part:
-    """Commits a fit as far as it is, in place of what it was before."""
+def save_state(store: Store, name: str, state: FitState, stratum: NDArray[np.int16] | None = None) -> Part:
+    """Commits a fit as far as it is, in place of what it was before; with the stratum of each centroid, if any."""
     history = {
         "objective": np.array([step.objective for step in state.history]),
         "reseeded": np.array([step.reseeded for step in state.history], np.int64),
     }
     now = {"iteration": np.array(state.iteration), "converged": np.array(state.converged)}
-    arrays = {"centroids": state.centroids, **now, **history}
+    arrays = {"centroids": state.centroids, **now, **history} | ({} if stratum is None else {"stratum": stratum})
     return store.write_arrays(name, arrays)
 
 

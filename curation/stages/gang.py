@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.clustering.strata import StratifiedRows
 from curation.clustering.torch_engine import RowBlock, StepResult, Worst, merge_worst
 from curation.counter_rng import uniform
 from curation.stages import ray_cluster, workers
@@ -27,6 +28,7 @@ from curation.stages.context import Run
 from curation.stages.embeddings import load_vectors
 from curation.stages.repeats import repeated_documents
 from curation.stages.splits import load_splits, part_name
+from curation.stages.strata import Strata, load_numbers
 from curation.stages.waiting import LOOK, note_lost, ready
 from curation.storage.store import Store
 
@@ -66,8 +68,10 @@ class Piece:
 class Gang:
     """The actors that hold the rows, and what they are asked together."""
 
-    def __init__(self, run: Run, share: float) -> None:
+    def __init__(self, run: Run, share: float, strata: Strata | None = None) -> None:
+        """Starts the actors on this share of the documents, stratum by stratum where there are strata."""
         self._store, self._job, self._share, self._tell = run.store, run.job, share, run.reporter.event
+        self._strata = strata
         self._gpus = ray_cluster.gpus_per_actor(run.job.resources)
         self._wanted = {"GPU": self._gpus} if self._gpus else {"CPU": 1.0}
         self._gather()
@@ -90,7 +94,7 @@ class Gang:
 
         resources = {"num_gpus": self._gpus} if self._gpus else {"num_cpus": 1}
         device = "cuda" if self._gpus else "cpu"
-        arguments = (self._store, pieces, self._share, self._job.seed, device, board())
+        arguments = (self._store, pieces, self._share, self._job.seed, device, board(), self._strata)
         return ray.remote(**resources)(RowActor).remote(*arguments)
 
     def ask(self, call: Callable[[Any], Any]) -> list[Any]:
@@ -130,15 +134,15 @@ class Gang:
                 reference = call(self._actors[index])
         raise AssertionError("the last attempt returns or raises")
 
-    def step(self, centroids: NDArray[np.float32]) -> StepResult:
-        """One step of all actors, added up."""
-        shared = ray_cluster.share(centroids)
+    def step(self, centroids: NDArray[np.float32], stratum: NDArray[np.int16] | None = None) -> StepResult:
+        """One step of all actors, added up; `stratum` int16[K], of each centroid, where there are strata."""
+        shared = ray_cluster.share((centroids, stratum))
         answers: Sequence[StepResult] = self.ask(lambda actor: actor.step.remote(shared))
         return reduce(StepResult.__add__, answers)
 
-    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
-        """The rows that fit worst over all actors."""
-        shared = ray_cluster.share(centroids)
+    def worst(self, centroids: NDArray[np.float32], most: int, stratum: NDArray[np.int16] | None = None) -> Worst:
+        """The rows that fit worst over all actors, of each stratum."""
+        shared = ray_cluster.share((centroids, stratum))
         found: Sequence[Worst] = self.ask(lambda actor: actor.worst.remote(shared, most))
         return merge_worst(found, most)
 
@@ -168,46 +172,82 @@ def in_blocks(parts: Iterable[NDArray[np.float16]]) -> list[NDArray[np.float16]]
     return [*blocks, np.concatenate(held)] if held else blocks
 
 
+def _taken_out(parts: list[NDArray[np.float16]]) -> Iterator[NDArray[np.float16]]:
+    """The parts in order, each let go when it was given, so that memory holds the rows once."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
+
+
+def _with_stratum(
+    of: tuple[NDArray[np.float32], NDArray[np.int16] | None],
+) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    """Centroids with the stratum of each, which is 0 where there are none."""
+    centroids, stratum = of
+    return centroids, np.zeros(len(centroids), np.int16) if stratum is None else stratum
+
+
 class RowActor:
     """Holds the rows of some splits that the centroids are fitted on; notes on the board when it works."""
 
-    def __init__(self, store: Store, pieces: list[Piece], share: float, seed: int, device: str, board: Any) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pieces: list[Piece],
+        share: float,
+        seed: int,
+        device: str,
+        board: Any,
+        strata: Strata | None = None,
+    ) -> None:
         import torch
 
         torch.set_num_threads(1 if device == "cpu" else 4)
         self._board, self._key = board, f"rows {uuid.uuid4().hex}"
-        ids = []
-
-        def read() -> Iterator[NDArray[np.float16]]:
+        ids: list[list[NDArray[np.int64]]] = [[] for _ in strata.names] if strata else [[]]
+        parts: list[list[NDArray[np.float16]]] = [[] for _ in ids]
+        with in_hand(board, self._key):
             repeated = repeated_documents(store)
             for piece in pieces:
                 doc_id, vectors = load_vectors(store, piece.name)
-                chosen = np.flatnonzero(is_fitted_on(seed, doc_id, share, repeated))[piece.start : piece.stop]
-                ids.append(doc_id[chosen])
-                yield vectors[chosen]
-
-        with in_hand(board, self._key):
-            self._rows = in_blocks(read())
-        self._ids, self._seed = np.concatenate(ids), seed
-        self._block = RowBlock(self._rows, self._ids, device)
+                if strata is None:
+                    chosen = is_fitted_on(seed, doc_id, share, repeated)
+                    number = np.zeros(len(doc_id), np.int16)
+                else:
+                    number = load_numbers(store, int(piece.name[-16:-8]))
+                    chosen = strata.is_fitted_on(seed, doc_id, number, share, repeated)
+                places = np.flatnonzero(chosen)[piece.start : piece.stop]
+                for one in np.unique(number[places]):
+                    mine = places[number[places] == one]
+                    ids[one].append(doc_id[mine])
+                    parts[one].append(vectors[mine])
+            self._rows = [in_blocks(_taken_out(own)) for own in parts]
+        self._ids = [np.concatenate([np.zeros(0, np.int64), *own]) for own in ids]
+        self._seed = seed
+        blocks = [RowBlock(rows, own, device) for rows, own in zip(self._rows, self._ids, strict=True)]
+        self._block = StratifiedRows(blocks)
 
     def count(self) -> int:
         """Rows held."""
-        return len(self._ids)
+        return sum(len(ids) for ids in self._ids)
 
-    def sample(self, share: float) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-        """About this share of the rows, with their doc_ids."""
-        chosen = is_in_init(self._seed, self._ids, share)
-        ends = np.cumsum([len(rows) for rows in self._rows])
-        parts = [rows[chosen[end - len(rows) : end]] for rows, end in zip(self._rows, ends, strict=True)]
-        return self._ids[chosen], np.concatenate(parts)
+    def sample(self, shares: NDArray[np.float64]) -> list[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+        """About this share of the rows of each stratum, with their doc_ids."""
+        found = []
+        for ids, blocks, share in zip(self._ids, self._rows, shares.tolist(), strict=True):
+            chosen = is_in_init(self._seed, ids, share)
+            ends = np.cumsum([len(rows) for rows in blocks])
+            parts = [rows[chosen[end - len(rows) : end]] for rows, end in zip(blocks, ends, strict=True)]
+            found.append((ids[chosen], np.concatenate(parts) if parts else np.zeros((0, 0), np.float16)))
+        return found
 
-    def step(self, centroids: NDArray[np.float32]) -> StepResult:
-        """See `RowBlock.step`."""
+    def step(self, of: tuple[NDArray[np.float32], NDArray[np.int16] | None]) -> StepResult:
+        """See `StratifiedRows.step`; without strata all centroids are of the one."""
         with in_hand(self._board, self._key):
-            return self._block.step(centroids)
+            return self._block.step(*_with_stratum(of))
 
-    def worst(self, centroids: NDArray[np.float32], most: int) -> Worst:
-        """See `RowBlock.worst`."""
+    def worst(self, of: tuple[NDArray[np.float32], NDArray[np.int16] | None], most: int) -> Worst:
+        """See `StratifiedRows.worst`."""
         with in_hand(self._board, self._key):
-            return self._block.worst(centroids, most)
+            centroids, stratum = _with_stratum(of)
+            return self._block.worst(centroids, most, stratum)

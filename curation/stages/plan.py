@@ -146,7 +146,7 @@ def make_plan(store: Store, job: Job) -> Result:
     content = held_out.reads_content(job)
     capped = bool(job.capped_tokens)
     documents = load_eligible(store, splits, job.domains, total, _reads_quality(job), content, with_carriers=capped)
-    groups = load_groups(store) if job.sampling.balance == "groups" else None
+    groups = load_groups(store, job)
     clusters = len(load_centroids(store))
     documents, held = held_out.hold_out(job, documents, cells_of(job, documents, clusters))
     cells = cells_of(job, documents, clusters, groups)

@@ -26,6 +26,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -185,7 +186,17 @@ class Corpus:
         columns = {
             name: array[place] for name, array in vars(self._all).items() if name != "ends" and array is not None
         }
-        return Sample(replace(self._all, **columns, ends=ends), vectors)
+        return Sample(replace(self._all, **columns, ends=ends), vectors, self._languages(place))
+
+    def _languages(self, place: NDArray[np.int64]) -> pa.Array | None:
+        """The languages of some documents, where the run clusters by them."""
+        if self._job.clustering.within != "language":
+            return None
+        splits, parts = load_splits(self._store), []
+        for split, own in zip(splits, np.split(self._all.doc_id, self._all.ends[:-1]), strict=True):
+            column = self._store.read_table(part_name("documents", split.split_id), ["language"])["language"]
+            parts += column.take(pa.array(own - split.first_doc_id)).chunks
+        return pa.chunked_array(parts, pa.string()).combine_chunks().take(pa.array(place))
 
 
 def _clustering(job: Job) -> str:

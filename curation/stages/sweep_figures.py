@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.clustering.groups import group_clusters
 from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.report.sweep_text import Figures
@@ -18,6 +17,7 @@ from curation.sampling.balance import effective_number, effective_tokens, gini
 from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.sampling.validation import quotas
+from curation.stages.clusters import paths_of, paths_to_even
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, most_draws
 from curation.stages.held_out import hold_out
@@ -43,8 +43,8 @@ class Clustered:
 
 def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
     """What a job would draw. Raises JobError where the allocation refuses it."""
-    wanted = job.clustering.groups if job.sampling.balance == "groups" else None
-    groups = None if wanted is None else group_clusters(seen.centroids, wanted)
+    even = job.sampling.balance == "clusters"
+    groups = None if even else paths_to_even(job, paths_of(job, seen.centroids))
     cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups)
     seen, cells = without_validation(job, seen, cells)
     by_quality = any(request.by_quality for request in phases_of(job))

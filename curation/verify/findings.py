@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.counter_rng import keys
+from curation.stages.centroid_file import Fitted
 
 #: A cell: cluster and domain.
 Cell = tuple[int, str]
@@ -30,14 +31,14 @@ class Layout:
         shard_starts: int64[shards], first position of each.
         phase_stops: int64[phases], position after the last row of each; what comes after is held out for validation.
         held_texts: 16 bytes[v], ascending: the hashes of the texts that are held out.
-        centroids: float32[K, d].
+        fitted: the centroids, and the stratum of each.
     """
 
     dropped: NDArray[np.int64]
     shard_starts: NDArray[np.int64]
     phase_stops: NDArray[np.int64]
     held_texts: NDArray[np.void]
-    centroids: NDArray[np.float32]
+    fitted: Fitted
 
 
 @dataclass

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from curation.clustering.hashes import vector_hashes
 from curation.config import Job
 from curation.sources.rows import Split
 from curation.stages.assignments import assign_split
+from curation.stages.centroid_file import Fitted
 from curation.stages.duplicates import kept_documents
 from curation.stages.embeddings import load_vectors
 from curation.stages.splits import part_name
+from curation.stages.strata import load_numbers
 from curation.storage.store import Store
 from curation.verify.files import Faults
 from curation.verify.findings import Findings, Layout, add_to, fault_unless
@@ -33,12 +34,12 @@ TASK_SPLITS = 16
 
 def check_splits(batch: list[tuple[Split, bool]], store: Store, job: Job, layout: Layout) -> Findings:
     """What some splits come to; of those with True the vectors are read too."""
-    findings = Findings.none(len(layout.centroids), len(layout.shard_starts))
+    findings = Findings.none(len(layout.fitted.centroids), len(layout.shard_starts))
     for split, deep in batch:
         try:
             for fault in _split(store, job, split, layout, findings):
                 findings.faults.append(fault)
-            for fault in _vectors(store, split, layout.centroids) if deep else ():
+            for fault in _vectors(store, split, layout.fitted) if deep else ():
                 findings.faults.append(fault)
         except (pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
             text = f"split {split.split_id}: its tables do not fit together: {type(error).__name__}: {error}"
@@ -63,6 +64,10 @@ def _split(store: Store, job: Job, split: Split, layout: Layout, findings: Findi
     cluster = assigned["cluster"].to_numpy()
     known = not len(cluster) or (cluster.min() >= 0 and cluster.max() < len(findings.sizes))
     yield fault_unless(known, f"{part_name('assignments', split.split_id)}: names a cluster that there is not")
+    if known and layout.fitted.stratum is not None:
+        own = np.array_equal(layout.fitted.stratum[cluster], load_numbers(store, split.split_id))
+        what = f"is in a cluster of another {job.clustering.within}"
+        yield fault_unless(own, f"{part_name('assignments', split.split_id)}: a document {what}")
     if known:
         tokens = documents["tokens"].to_numpy()[assigned["doc_id"].to_numpy() - split.first_doc_id]
         findings.sizes += np.bincount(cluster, minlength=len(findings.sizes))
@@ -92,7 +97,7 @@ def _documents(store: Store, split: Split, documents: pa.Table) -> Faults:
     yield fault_unless(listed == bad, f"{rejected}: does not list the rows that are not kept")
 
 
-def _vectors(store: Store, split: Split, centroids: NDArray[np.float32]) -> Iterator[str | None]:
+def _vectors(store: Store, split: Split, fitted: Fitted) -> Iterator[str | None]:
     name = part_name("embeddings", split.split_id)
     _, vectors = load_vectors(store, name)
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
@@ -104,6 +109,6 @@ def _vectors(store: Store, split: Split, centroids: NDArray[np.float32]) -> Iter
     hashed = pa.array(vector_hashes(vectors).tolist(), pa.binary(16))
     same = table["vector_hash"].combine_chunks().equals(hashed)
     yield fault_unless(same, f"{name}: a vector_hash is not its vector's")
-    [again] = assign_split(Unwritten(store.root), split, centroids).parts
+    [again] = assign_split(Unwritten(store.root), split, fitted).parts
     same = again.sha256 == store.hash(again.name)[1]
     yield fault_unless(same, f"{again.name}: a document is not in the cluster of its nearest centroid")

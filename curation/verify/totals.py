@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from curation import tables
 from curation.config import Job
-from curation.stages.centroid_file import load_centroids
+from curation.stages.centroid_file import load_fitted
 from curation.stages.clusters import CLUSTERS, GROUPS
 from curation.stages.duplicates import dropped_documents
 from curation.stages.phases import phases_of
@@ -37,8 +37,8 @@ def check_tables(store: Store, job: Job, sample: float, inputs: bool = True) -> 
     shards = store.read_table(SHARDS)
     starts, stops = shards["first_position"].to_numpy(), phase_stops(shards)
     held = held_out_texts(store, job, splits, int(stops[-1]))
-    layout = Layout(dropped_documents(store), starts, stops, held, load_centroids(store))
-    total = Findings.none(len(layout.centroids), shards.num_rows)
+    layout = Layout(dropped_documents(store), starts, stops, held, load_fitted(store))
+    total = Findings.none(len(layout.fitted.centroids), shards.num_rows)
     first = 0
     for split in splits:
         yield fault_unless(split.first_doc_id == first, f"sources/splits.parquet: split {split.split_id} leaves a gap")
@@ -109,8 +109,15 @@ def _positions(shards: pa.Table, total: Findings) -> Faults:
 
 
 def _groups(store: Store) -> str | None:
-    """Every cluster is in a group, and the groups count what is in their clusters."""
+    """Every cluster is in a group, each group in one of the level above, and the topmost count what is in them."""
     clusters, groups = store.read_table(CLUSTERS), store.read_table(GROUPS)
+    paths = clusters["path"].to_pylist()
+    if clusters["group"].to_pylist() != [path[0] for path in paths if path]:
+        return f"{CLUSTERS}: a cluster's path does not begin with its group"
+    for depth in range(1, len(paths[0])):
+        above = {tuple(path[: depth + 1]) for path in paths}
+        if len({path[depth] for path in paths}) != len(above):
+            return f"{CLUSTERS}: a group of level {depth} lies in two groups of the level above it"
     held = clusters.group_by("group").aggregate([("cluster", "count"), ("documents", "sum"), ("tokens", "sum")])
     told = groups.select(["group", "clusters", "documents", "tokens"]).to_pydict()
     agrees = list(held.sort_by("group").to_pydict().values()) == list(told.values())

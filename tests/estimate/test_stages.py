@@ -59,6 +59,9 @@ works = st.builds(
     languages=st.booleans(),
     salience=st.booleans(),
     capped=st.integers(0, 32),
+    within=st.sampled_from(["none", "domain", "language"]),
+    resampled=st.booleans(),
+    chosen=st.booleans(),
 )
 rates = st.builds(
     profile_rates,
@@ -194,3 +197,16 @@ def test_token_files_are_written_by_as_many_as_there_are_prefixes():
     one, many = (shards_of("megatron", prefixes=count) for count in (1, 100))
     assert one.work == many.work
     assert one.seconds > many.seconds
+
+
+def test_what_makes_clusters_even_takes_time_where_it_is_done():
+    plain = {time.stage: time.seconds for time in stage_times(WORK, profile_rates("cpu", READING, 500, 384), on())}
+    for change, stage in [
+        ("resampled", "centroids"),
+        ("chosen", "centroids"),
+        ("within", "strata"),
+        ("within", "documents"),
+    ]:
+        asked = replace(WORK, **{change: "language" if change == "within" else True})
+        more = {time.stage: time.seconds for time in stage_times(asked, profile_rates("cpu", READING, 500, 384), on())}
+        assert more.pop(stage) > plain[stage]

@@ -55,7 +55,7 @@ def test_exponents_out_of_range_are_refused(exponent):
 def test_groups_share_evenly_and_their_clusters_by_a_power_of_their_size(corpus, exponent, seed, count):
     groups = np.random.default_rng(seed).integers(0, count, corpus.clusters).astype(np.int32)
     sizes = corpus.cell_tokens.sum(axis=1)
-    table = preference(corpus.cell_tokens, exponent, groups)
+    table = preference(corpus.cell_tokens, exponent, groups[:, None])
     share = table.sum(axis=1)
     assert np.array_equal(table > 0, corpus.cell_tokens > 0)
     there = np.unique(groups[sizes > 0])
@@ -69,13 +69,39 @@ def test_groups_share_evenly_and_their_clusters_by_a_power_of_their_size(corpus,
 @given(corpora, exponents)
 def test_one_group_is_no_group_and_a_group_a_cluster_is_even_clusters(corpus, exponent):
     tokens = corpus.cell_tokens
-    one = preference(tokens, exponent, np.zeros(corpus.clusters, np.int32))
+    one = preference(tokens, exponent, np.zeros((corpus.clusters, 1), np.int32))
     assert one == pytest.approx(preference(tokens, exponent), rel=1e-12)
-    each = preference(tokens, exponent, np.arange(corpus.clusters, dtype=np.int32))
+    each = preference(tokens, exponent, np.arange(corpus.clusters, dtype=np.int32)[:, None])
     assert each == pytest.approx(preference(tokens, 0.0), rel=1e-12)
 
 
-@pytest.mark.parametrize("groups", [[0], [0, -1]])
+@given(corpora, exponents, st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 3))
+def test_a_tree_is_even_at_every_level(corpus, exponent, seed, count, levels):
+    groups = np.random.default_rng(seed).integers(0, count, (corpus.clusters, levels)).astype(np.int32)
+    sizes = corpus.cell_tokens.sum(axis=1)
+    share = preference(corpus.cell_tokens, exponent, groups).sum(axis=1)
+
+    def check(inside, level, whole):
+        assert share[inside].sum() == pytest.approx(whole, rel=1e-9)
+        if level == levels:
+            power = sizes[inside] ** exponent
+            assert share[inside] == pytest.approx(whole * power / power.sum(), rel=1e-9)
+            return
+        numbers = np.unique(groups[inside, level])
+        for number in numbers:
+            check(inside & (groups[:, level] == number), level + 1, whole / len(numbers))
+
+    check(sizes > 0, 0, 1.0)
+
+
+def test_an_example_of_a_tree():
+    tokens = np.array([[8], [1], [1], [5]])
+    groups = np.array([[0, 0], [0, 0], [0, 1], [1, 2]], np.int32)
+    assert preference(tokens, 0.0, groups).ravel().tolist() == [0.125, 0.125, 0.25, 0.5]
+    assert preference(tokens, 1.0, groups).ravel() == pytest.approx([0.25 * 8 / 9, 0.25 / 9, 0.25, 0.5])
+
+
+@pytest.mark.parametrize("groups", [[0], [0, 0], [[0], [-1]], [[0]], [[], []]])
 def test_groups_without_meaning_are_refused(groups):
     with pytest.raises(ValueError, match="groups"):
         preference(np.array([[1], [2]]), 0.0, np.array(groups, np.int32))

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from curation.stages.centroid_file import Fitted
 from curation.stages.plan import make_plan
 from curation.stages.plan_tables import ALLOCATION, SHARDS
 from curation.stages.splits import load_splits, part_name
@@ -37,7 +38,13 @@ def look(store, job, change=None, allocation=None):
     splits, shards = load_splits(store), store.read_table(SHARDS)
     stops = phase_stops(shards)
     texts = np.unique(texts_in(splits, store, int(stops[-1])))
-    layout = Layout(np.zeros(0, np.int64), shards["first_position"].to_numpy(), stops, texts, np.zeros((5, 2)))
+    layout = Layout(
+        np.zeros(0, np.int64),
+        shards["first_position"].to_numpy(),
+        stops,
+        texts,
+        Fitted(np.zeros((5, 2), np.float32), None),
+    )
     total = Findings.none(5, shards.num_rows)
     faults = []
     for split in splits:

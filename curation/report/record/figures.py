@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curation.config.clustering import Clustering
 from curation.report.record.facts import RecordFacts
 from curation.report.record.use import DECILES, KINDS
 from curation.report.summary import FITTED, first_phase, spent_clusters, tokens_by
@@ -102,13 +103,27 @@ def clustering(facts: RecordFacts) -> dict[str, Any]:
     }
     return {
         "encoder": encoder,
-        "algorithm": ALGORITHM,
+        "algorithm": _algorithm(facts.job.clustering),
         "initialisation": INITIALISATION,
         "seed": facts.job.seed,
         "fit": fit,
         "figures": {name: value for name, value in summary.items() if name not in (*FIT, "grouping")},
         "clusters": facts.clusters.to_pylist(),
     }
+
+
+def _algorithm(asked: Clustering) -> str:
+    """How documents came into clusters, and these into groups."""
+    told = [ALGORITHM]
+    if asked.grouping == "kmeans":
+        told.append("centroids and groups by hierarchical K-Means with resampling (arXiv 2405.15613)")
+    elif asked.levels:
+        told.append("groups by Ward linkage of the centroids")
+    if asked.merge_above is not None:
+        told.append(f"clusters merged whose centroids have a similarity above {asked.merge_above:g}")
+    if asked.within != "none":
+        told.append(f"each {asked.within} by itself")
+    return "; ".join(told)
 
 
 def sampling(facts: RecordFacts) -> dict[str, Any]:

@@ -81,6 +81,9 @@ class Cluster(Block):
 
     cluster: int
     group: int | None
+    """The topmost one that holds it."""
+    path: list[int] | None
+    """Its groups from the topmost downwards."""
     documents: int
     tokens: int
     mean_similarity: float | None
@@ -99,7 +102,8 @@ class Clustering(Block):
     initialisation: str
     seed: int
     fit: dict[str, Any]
-    """Iterations, inertia of each, convergence, re-seeded clusters, restarts, engine and why, stability."""
+    """Iterations, inertia of each, convergence, re-seeded clusters, restarts, engine and why, stability; strata,
+    clusters after resampling and after merging, how their number was chosen."""
     figures: dict[str, Any]
     """Of all documents: clusters, groups, empty ones, sizes, mean similarity, coherence, warnings."""
     clusters: list[Cluster]

@@ -1,0 +1,172 @@
+"""Trees of clusters, hierarchical K-Means, merging and strata, end to end."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.errors import JobError
+from curation.job_file import load_job
+from curation.pipeline import STAGES, stage_fingerprint
+from curation.progress import Reporter
+from curation.stages.centroid_file import CENTROIDS, load_fitted
+from curation.stages.eligible import load_eligible
+from curation.stages.splits import load_splits, part_name
+from curation.stages.strata import load_numbers, load_strata
+from curation.stages.sweep import Corpus, sweep
+from curation.storage.store import Store
+from tests.corpus import job, shard_hashes
+from tests.test_pipeline import faults, run, worked
+
+OPTIONS = [
+    "clustering.clusters=[12, 6, 3]",
+    "clustering.grouping=kmeans",
+    "clustering.merge_above=0.98",
+    "clustering.within=domain",
+    "sampling.balance=tree",
+    "sampling.clip=50",
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, ray_session):
+    """A run with every key that makes clusters even in meaning: (job file, run directory, events)."""
+    folder = tmp_path_factory.mktemp("corpus")
+    run_dir = tmp_path_factory.mktemp("runs") / "a"
+    path = job(folder, run_dir)
+    return path, run_dir, run(path, *OPTIONS)
+
+
+@pytest.mark.ray
+def test_everything_holds_and_domains_have_clusters_of_their_own(finished):
+    path, run_dir, events = finished
+    store, asked = Store.open(str(run_dir)), load_job(path, OPTIONS)
+    assert worked(events) == [stage.name for stage in STAGES]
+    assert faults(run_dir) == []
+    strata = load_strata(store, asked)
+    assert strata.names == ["web", "news", "books"]
+    stratum = load_fitted(store).stratum
+    assert np.bincount(stratum).min() >= 1
+    for split in load_splits(store):
+        assigned = store.read_table(part_name("assignments", split.split_id))
+        domains = set(store.read_table(part_name("documents", split.split_id))["domain"].to_pylist())
+        numbers = load_numbers(store, split.split_id)
+        assert {strata.names[number] for number in numbers} == domains
+        assert np.array_equal(stratum[assigned["cluster"].to_numpy()], numbers)
+    stats = store.marker("centroids").stats
+    assert stats["merged"] <= stats["resampled"] <= 12
+    assert stats["clusters"] == len(stratum) == stats["merged"]
+    assert [name for name in store.list("centroids") if not name.endswith(".json")] == [CENTROIDS]
+
+
+@pytest.mark.ray
+def test_every_level_of_the_tree_is_even(finished):
+    _, run_dir, _ = finished
+    rows = pq.read_table(run_dir / "clusters/clusters.parquet").to_pylist()
+    summary = json.loads((run_dir / "report/summary.json").read_text())
+    share = {row["cluster"]: row["share_after"] for row in summary["clusters"]}
+    assert [row["group"] for row in rows] == [row["path"][0] for row in rows]
+    tops = {row["path"][0] for row in rows}
+    assert [row["share_after"] for row in summary["groups"]] == pytest.approx([1 / len(tops)] * len(tops), abs=0.02)
+    for top in tops:
+        below = {row["path"][1] for row in rows if row["path"][0] == top}
+        for group in below:
+            own = [share[row["cluster"]] for row in rows if row["path"] == [top, group]]
+            assert sum(own) == pytest.approx(1 / len(tops) / len(below), abs=0.02)
+            assert own == pytest.approx([sum(own) / len(own)] * len(own), abs=0.02)
+
+
+@pytest.mark.ray
+def test_a_sweep_makes_the_clusters_of_the_run(finished):
+    path, run_dir, _ = finished
+    store, asked = Store.open(str(run_dir)), load_job(path, OPTIONS)
+    total = store.marker("assignments").stats["documents"]
+    corpus = Corpus(store, asked, total, Reporter(io.StringIO()))
+    corpus._known.clear()  # what the run made, so that it is made again
+    found = corpus.clustered(asked)
+    assert np.array_equal(found.documents.cell, load_eligible(store, load_splits(store), asked.domains, total).cell)
+    assert np.array_equal(found.centroids, load_fitted(store).centroids)
+    swept, reporter = {"clustering.within": ["language"]}, Reporter(io.StringIO())
+    [row] = sweep(path, OPTIONS, swept, STAGES, stage_fingerprint, reporter).rows
+    assert "knows no languages" in row.message
+
+
+@pytest.mark.ray
+def test_another_way_to_even_out_fits_nothing_again_and_verify_sees_a_wrong_stratum(finished, tmp_path):
+    path, run_dir, _ = finished
+    shutil.copytree(run_dir, tmp_path / "run")
+    store, wanted = Store.open(str(tmp_path / "run")), [f"run_dir={tmp_path / 'run'}", *OPTIONS]
+    assert worked(run(path, *wanted, "sampling.balance=groups")) == ["plan", "shards", "report", "record"]
+    split = load_splits(store)[0].split_id
+    table = store.read_table(part_name("strata", split))
+    other = pa.array(np.ones(table.num_rows), pa.int16())
+    pq.write_table(table.set_column(1, "stratum", other), tmp_path / "run" / part_name("strata", split))
+    assert any("a document is in a cluster of another domain" in fault for fault in faults(tmp_path / "run"))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_same_bytes_with_more_workers_and_after_a_change_and_back(finished, tmp_path):
+    path, run_dir, _ = finished
+    again = tmp_path / "again"
+    run(path, *OPTIONS, f"run_dir={again}", several=True)
+    assert shard_hashes(again) == shard_hashes(run_dir)
+    assert "strata" not in worked(run(path, *OPTIONS, f"run_dir={again}", "clustering.merge_above=null"))
+    run(path, *OPTIONS, f"run_dir={again}")
+    assert shard_hashes(again) == shard_hashes(run_dir)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_languages_apart_and_a_number_found(finished, tmp_path):
+    path, run_dir, _ = finished
+    shutil.copytree(run_dir, tmp_path / "run")
+    wanted = [f"run_dir={tmp_path / 'run'}", "clustering.within=language", "clustering.clusters=auto"]
+    events = run(path, *wanted)
+    assert "embeddings" not in worked(events)
+    assert "documents" in worked(events)
+    assert faults(tmp_path / "run") == []
+    store = Store.open(str(tmp_path / "run"))
+    documents = store.read_table(part_name("documents", 0))
+    assert documents["language"].null_count == 0
+    assert store.marker("centroids").stats["auto"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (["clustering.clusters=[9, 3, 3]"], "clustering.clusters: of several numbers each must be smaller"),
+        (["clustering.clusters=few"], "clustering.clusters"),
+        (
+            ["clustering.clusters=30000", "clustering.merge_above=0.9"],
+            "at most 20,000 clusters can be grouped",
+        ),
+        (["clustering.merge_above=1"], "clustering.merge_above"),
+        (["sampling.balance=tree"], "sampling.balance is tree, which needs several numbers"),
+        (["clustering.clusters=auto", "sampling.balance=groups"], "sampling.balance is groups, which needs several"),
+        (["clustering.clusters=2", "clustering.within=domain"], "3 domains need a cluster each"),
+        (
+            ["clustering.within=language", "clustering.engine=cuml"],
+            "within is language, which the engine cuml",
+        ),
+    ],
+)
+def test_what_can_not_be_is_refused(tmp_path, sets, said):
+    path = job(tmp_path, tmp_path / "run")
+    with pytest.raises(JobError) as caught:
+        load_job(path, sets)
+    assert said in str(caught.value)
+
+
+def test_keys_that_go_together_are_taken(tmp_path):
+    path = job(tmp_path, tmp_path / "run")
+    found = load_job(path, ["clustering.clusters=auto", "sampling.min_cluster_share=0.01"]).clustering
+    assert (found.fine, found.levels, found.groups) == (1000, [], None)
+    found = load_job(path, ["clustering.clusters=[50000, 200, 30]", "clustering.grouping=kmeans"]).clustering
+    assert (found.fine, found.levels, found.groups) == (50000, [200, 30], 30)

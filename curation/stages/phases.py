@@ -186,12 +186,18 @@ def decide(
     tokens = budget_tokens(request, cells)
     open_tokens = cells.open_tokens if drawable is None else drawable
     left = open_tokens * request.clips if spent is None else spent.room
-    weighing = weigh(job, request, open_tokens.sum(axis=0), left.sum(axis=0) / tokens, quality_means, profiles)
+    learned = cells.learned
+    if request.weights == "learned":
+        assert learned is not None, "the fitted weights are loaded when a phase needs them"
+        weighing = Weighing("learned", learned.weights, learned.because)
+    else:
+        weighing = weigh(job, request, open_tokens.sum(axis=0), left.sum(axis=0) / tokens, quality_means, profiles)
+    by_group = learned is not None and learned.of == "clusters"
     allocation = allocate(
         open_tokens,
         budget=tokens,
         clips=request.clips,
-        exponent=request.exponent,
+        exponent=1.0 if by_group else request.exponent,
         domain_weights=weighing.wanted,
         when_short=request.when_short,
         domain_names=job.domains,
@@ -202,6 +208,7 @@ def decide(
         min_share=job.sampling.min_cluster_share,
         max_share=job.sampling.max_cluster_share,
         groups=cells.groups,
+        group_weights=learned.weights if learned and by_group else None,
     )
     return Decision(tokens, weighing, allocation)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from curation.report.facts import Facts
+from curation.report.learned_text import learned_in_words
 
 Shown = Callable[[str], str]
 
@@ -28,6 +29,7 @@ STRATEGIES = {
     "temperature": "by the size of each domain, tempered",
     "quality": "by declared importance times mean quality",
     "auto": "computed from the texts",
+    "learned": "fitted on trials",
     "given": "given by the job",
 }
 
@@ -143,13 +145,17 @@ def _sampling(facts: Facts, phase: dict[str, Any], shown: Shown) -> str:
         shares = "clusters keep theirs" if exponent else "every cluster gets the same (ClusterClip, arXiv 2402.14526)"
     if sampling["balance"] == "groups":
         shares = "every group of clusters gets the same"
+    weighing = next(one for one in facts.summary["weights"] if (one["phase"] or "") == phase["folder"])
+    learned = f"; they were {learned_in_words(weighing['because'])}" if weighing["because"].get("units") else ""
+    if learned and weighing["because"]["of"] == "clusters":
+        shares = "every group of clusters gets a fitted share"
     own = {source["clip"] for source in facts.recipe["sources"] if source["clip"]} - {clip}
     clips = f"no document is used more than {clip:,} times" + (" (domains may have limits of their own)" if own else "")
     where = f"Phase {shown(phase['folder'])}: " if phase["folder"] else ""
     return (
         f"{where}{phase['draws']:,} draws, {phase['tokens']:,} tokens of a budget of {phase['budget']:,}. Shares: as "
         f"far as the limits allow, {shares}; {clips}. Domain weights: "
-        f"{STRATEGIES[phase['strategy']]}. Order: {ORDERS[phase['order']]}."
+        f"{STRATEGIES[phase['strategy']]}{learned}. Order: {ORDERS[phase['order']]}."
     )
 
 

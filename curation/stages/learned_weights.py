@@ -45,9 +45,9 @@ def load_learned(store: Store, job: Job) -> Learned | None:
     weights = {unit["name"]: unit["weight"] for unit in told["units"]}
     names = job.domains if of == "domains" else [str(group) for group in range(max(told["group_of_cluster"]) + 1)]
     groups = None if of == "domains" else np.array(told["group_of_cluster"], np.int32)
-    return Learned(of, np.array([weights.get(name, 0.0) for name in names]), groups, because(told))
+    return Learned(of, np.array([weights.get(name, 0.0) for name in names]), groups, _because(told))
 
 
-def because(told: dict[str, Any]) -> dict[str, Any]:
+def _because(told: dict[str, Any]) -> dict[str, Any]:
     """What the record of the weights says of how they came about: all of the file but what is long."""
     return {key: value for key, value in told.items() if key not in ("version", "group_of_cluster", "groups")}

@@ -2,12 +2,12 @@
 
     python benchmarks/learned.py CORPUS FOLDER [--tokens 2500000] [--seeds 1] [--clusters 300] [--set KEY=VALUE ...]
 
-CORPUS holds a Parquet file a domain, as `benchmarks/labelled.py` makes them. Of each domain HELD documents are taken out
-before anything else is done; the rest is the corpus of a job in FOLDER that is run once a strategy. What each
+CORPUS holds a Parquet file a domain, as `benchmarks/labelled.py` makes them. Of each domain HELD documents are taken
+out before anything else is done; the rest is the corpus of a job in FOLDER that is run once a strategy. What each
 strategy's schedule draws trains an n-gram model (`curation.language_model`), which is scored on the documents taken
-out. The macro loss is the mean over domains. The gain of the oracle, even weights of the true domains, is what the others'
-are a share of. `learned domains` has the labels too, and is to find what they are worth; `learned clusters` draws by
-clusters, and knows the labels of its validation texts only.
+out. The macro loss is the mean over domains. The gain of the oracle, even weights of the true domains, is what the
+others' are a share of. `learned domains` has the labels too, and is to find what they are worth; `learned clusters`
+draws by clusters, and knows the labels of its validation texts only.
 """
 
 from __future__ import annotations
@@ -80,8 +80,10 @@ def drawn(run_dir: Path) -> np.ndarray:
     return np.bincount(doc_id)
 
 
-def scores(folder: Path, domains: list[str], copies: dict[str, np.ndarray], texts: list[str], labels: list[str]):
-    """The loss of each strategy on each domain: float64[domains]."""
+def scores(
+    folder: Path, domains: list[str], copies: dict[str, np.ndarray], texts: list[str], labels: list[str]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The domains' names, and for each strategy the loss on each of them: float64[domains]."""
     pool = [
         text for name in domains for text in pq.read_table(folder / "corpus" / f"{name}.parquet")["text"].to_pylist()
     ]

@@ -7,34 +7,132 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.cli import main
 from curation.errors import InputError
-from tests.corpus import job
+from curation.job_file import load_job
+from curation.stages import learned
+from curation.stages.learned_weights import TRIALS, WEIGHTS, load_learned
+from curation.storage.store import Store
 from tests.test_pipeline import faults, run, worked
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
-FEW = "learning: {trials: 24, rounds: 2, vocabulary: 512, pool_tokens: 20000, trial_tokens: 12000}\n"
+#: Documents of each domain: nobody would guess from the sizes that one word list is as hard to learn as another.
+SIZES = {"common": 500, "rare": 60, "odd": 40}
+JOB = """
+split_bytes: 60000
+embedding: {model: lexical, dimensions: 16}
+clustering: {clusters: 12}
+sampling: {budget: {tokens: 20000}, cluster_exponent: 1}
+blending: {weights: learned}
+learning: {trials: 24, rounds: 2, vocabulary: 1024, pool_tokens: 100000, trial_tokens: 20000}
+"""
+
+
+def build(folder: Path) -> str:
+    """A corpus of domains with words of their own; returns the job's sources."""
+    sources = ""
+    for number, (name, size) in enumerate(SIZES.items()):
+        rng = np.random.default_rng(number)
+        letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))[rng.permutation(26)[:12]]
+        words = ["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(400)]
+        shares = 1 / np.arange(1, 401)
+        texts = [" ".join(rng.choice(words, 60, p=shares / shares.sum())) for _ in range(size)]
+        pq.write_table(pa.table({"text": texts}), folder / f"{name}.parquet")
+        sources += f'\n  - {{domain: {name}, path: "{folder}/{name}.parquet"}}'
+    return sources
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory, ray_session):
+def finished(tmp_path_factory, ray_session):
     """A run with learned weights of domains: (job file, run directory)."""
     folder = tmp_path_factory.mktemp("corpus")
     run_dir = tmp_path_factory.mktemp("runs") / "a"
-    path = job(folder, run_dir, FEW + "blending: {weights: learned}\n")
-    run(path)
-    return path, run_dir
+    path = folder / "job.yaml"
+    path.write_text(f"run_dir: {run_dir}\nsources:{build(folder)}{JOB}")
+    run(str(path))
+    return str(path), run_dir
 
 
 def told(run_dir: Path):
-    return json.loads((run_dir / "learned/weights.json").read_text())
+    return json.loads((run_dir / WEIGHTS).read_text())
 
 
-def test_weights_are_fitted_and_drawn(learned):
-    _, run_dir = learned
+def test_rare_domains_get_more_and_everything_that_is_promised_holds(finished, capsys):
+    path, run_dir = finished
     found = told(run_dir)
     assert faults(run_dir) == []
-    print(json.dumps(found, indent=1))
+    assert found["kept"] == "learned"
+    assert found["check"]["high"] < 0
+    units = {unit["name"]: unit for unit in found["units"]}
+    assert units["odd"]["weight"] > 2 * units["odd"]["natural"]
+    assert found["fit"]["fitted"] <= min(found["fit"]["natural"], found["fit"]["even"])
+    table = pq.read_table(run_dir / TRIALS)
+    assert table.num_rows == found["trials"] == 24 + 3
+    assert sorted(set(table["round"].to_pylist())) == [0, 1, 2]
+    [record] = json.loads((run_dir / "plan/weights.json").read_text())
+    assert record["strategy"] == "learned"
+    for name, weight in record["weights"].items():
+        assert weight["wanted"] == units[name]["weight"]
+        assert weight["realised"] == pytest.approx(weight["wanted"], abs=0.02)
+    assert load_learned(Store.open(str(run_dir)), load_job(path)).weights.sum() == pytest.approx(1.0, abs=1e-8)
+    left = {file.name for file in (run_dir / "learned").iterdir()}
+    assert left == {"weights.json", "trials.parquet", "_started.json", "_done.json"}
+    assert main(["show", str(run_dir)]) == 0
+    assert "27 trials" in " ".join(capsys.readouterr().out.split())
+
+
+def test_another_order_fits_nothing_again_and_another_clip_does(finished):
+    path, _ = finished
+    plain = learned.settings(load_job(path))
+    for same in ("sampling.order=shuffled", "output.shard_bytes=50000", "sampling.interleave=random"):
+        assert learned.settings(load_job(path, [same])) == plain
+    for other in ("sampling.clip=3", "seed=1", "learning.floor=0.2", "sampling.budget.tokens=30000"):
+        assert learned.settings(load_job(path, [other])) != plain
+    assert learned.settings(load_job(path, ["blending.weights=even"])) is None
+
+
+def test_a_run_that_died_goes_on_and_weights_of_clusters_come_out_the_same(finished, tmp_path, monkeypatch):
+    """Killed in the middle of the trials, and a third time from the beginning with several workers."""
+    path, run_dir = finished
+    asked = ["sampling.cluster_weights=learned", "blending.weights=none"]
+    died, whole = tmp_path / "died", tmp_path / "whole"
+    for target in (died, whole):
+        shutil.copytree(run_dir, target)
+    tried, done = learned.try_batch, []
+
+    def dies(run_, number, mixtures, setting):
+        if number == 1:
+            raise InputError("died")
+        return tried_round(run_, number, mixtures, setting)
+
+    tried_round = learned._tried
+    with monkeypatch.context() as patch:
+        patch.setattr(learned, "_tried", dies)
+        with pytest.raises(InputError, match="died"):
+            run(path, f"run_dir={died}", *asked)
+    there = sorted(file.name for file in (died / "learned").glob("round-*"))
+    assert there == ["round-00-00000.parquet", "round-00-00008.parquet"]
+    before = {name: (died / "learned" / name).stat().st_mtime_ns for name in there}
+
+    def seen(run_, number, mixtures, setting):
+        table = tried_round(run_, number, mixtures, setting)
+        done.append({name: (died / "learned" / name).stat().st_mtime_ns for name in there})
+        return table
+
+    with monkeypatch.context() as patch:
+        patch.setattr(learned, "_tried", seen)
+        assert "learned" in worked(run(path, f"run_dir={died}", *asked))
+    assert done[0] == before  # read back, not tried again
+    run(path, f"run_dir={whole}", *asked, several=True)
+    assert (died / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+    assert (died / TRIALS).read_bytes() == (whole / TRIALS).read_bytes()
+    assert tried is learned.try_batch
+    found = told(died)
+    assert found["of"] == "clusters"
+    assert len(found["group_of_cluster"]) == 12
+    assert faults(died) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -14,9 +15,13 @@ import pytest
 from curation.cli import main
 from curation.errors import InputError
 from curation.job_file import load_job
-from curation.stages import learned
+from curation.progress import Reporter
+from curation.stages import learned, learning_outcome
+from curation.stages.context import Run
 from curation.stages.learned_weights import TRIALS, WEIGHTS, load_learned
+from curation.stages.learning_trials import try_batch
 from curation.storage.store import Store
+from curation.verify.learned import check_learned
 from tests.test_pipeline import faults, run, worked
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -96,43 +101,121 @@ def test_another_order_fits_nothing_again_and_another_clip_does(finished):
     assert learned.settings(load_job(path, ["blending.weights=even"])) is None
 
 
-def test_a_run_that_died_goes_on_and_weights_of_clusters_come_out_the_same(finished, tmp_path, monkeypatch):
-    """Killed in the middle of the trials, and a third time from the beginning with several workers."""
+@pytest.fixture
+def at_once(monkeypatch):
+    """Tasks run in this process, one after the other; returns what the stage makes of a copy of a run."""
+
+    def in_turn(items, work, *shared, tasks="auto"):
+        for item in items:
+            yield item, work(item, *shared)
+
+    monkeypatch.setattr(learned, "map_items", in_turn)
+    monkeypatch.setattr(learning_outcome, "map_items", in_turn)
+
+    def work(path, target, *overrides):
+        target_run = Run(load_job(path, overrides), Store.open(str(target)), Reporter(io.StringIO()))
+        target_run.store.begin("learned", ("learned",), "another fingerprint")
+        return learned.work(target_run)
+
+    return work
+
+
+def test_a_fit_that_died_goes_on_and_comes_out_the_same(finished, tmp_path, monkeypatch, at_once):
+    """Weights of clusters; the one that died had done the first round."""
     path, run_dir = finished
     asked = ["sampling.cluster_weights=learned", "blending.weights=none"]
     died, whole = tmp_path / "died", tmp_path / "whole"
     for target in (died, whole):
         shutil.copytree(run_dir, target)
-    tried, done = learned.try_batch, []
+    rounds = learned._tried
 
     def dies(run_, number, mixtures, setting):
         if number == 1:
             raise InputError("died")
-        return tried_round(run_, number, mixtures, setting)
+        return rounds(run_, number, mixtures, setting)
 
-    tried_round = learned._tried
     with monkeypatch.context() as patch:
         patch.setattr(learned, "_tried", dies)
         with pytest.raises(InputError, match="died"):
-            run(path, f"run_dir={died}", *asked)
-    there = sorted(file.name for file in (died / "learned").glob("round-*"))
-    assert there == ["round-00-00000.parquet", "round-00-00008.parquet"]
-    before = {name: (died / "learned" / name).stat().st_mtime_ns for name in there}
-
-    def seen(run_, number, mixtures, setting):
-        table = tried_round(run_, number, mixtures, setting)
-        done.append({name: (died / "learned" / name).stat().st_mtime_ns for name in there})
-        return table
-
+            at_once(path, died, *asked)
+    assert sorted(file.name for file in (died / "learned").glob("round-*")) == [
+        "round-00-00000.parquet",
+        "round-00-00008.parquet",
+    ]
+    tried = []
     with monkeypatch.context() as patch:
-        patch.setattr(learned, "_tried", seen)
-        assert "learned" in worked(run(path, f"run_dir={died}", *asked))
-    assert done[0] == before  # read back, not tried again
-    run(path, f"run_dir={whole}", *asked, several=True)
+        patch.setattr(
+            learned, "try_batch", lambda batch, *shared: (tried.append(batch.name), try_batch(batch, *shared))
+        )
+        again = at_once(path, died, *asked)
+    assert tried == [
+        "learned/round-01-00000.parquet",
+        "learned/round-01-00008.parquet",
+        "learned/round-02-00000.parquet",
+    ]
+    assert again == at_once(path, whole, *asked)
     assert (died / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
     assert (died / TRIALS).read_bytes() == (whole / TRIALS).read_bytes()
-    assert tried is learned.try_batch
     found = told(died)
     assert found["of"] == "clusters"
     assert len(found["group_of_cluster"]) == 12
-    assert faults(died) == []
+    assert {unit["name"] for unit in found["units"]} == {str(number) for number in range(12)}
+
+
+def test_texts_of_one_s_own_are_a_target(finished, tmp_path, at_once):
+    """They are of the kind of the rare domain, which gets more for it."""
+    path, run_dir = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    texts = pq.read_table(Path(path).parent / "rare.parquet")
+    pq.write_table(texts, tmp_path / "mine.parquet")
+    mine = f"learning={{target: validation, validation: {{path: {tmp_path}/mine.parquet}}, trials: 24, rounds: 2}}"
+    at_once(path, target, mine, "learning.trial_tokens=20000", "learning.vocabulary=1024")
+    found = told(target)
+    assert [group["name"] for group in found["groups"]] == ["validation"]
+    units = {unit["name"]: unit for unit in found["units"]}
+    assert units["rare"]["fitted"] > 2 * units["rare"]["natural"]
+    assert units["rare"]["fitted"] / units["rare"]["natural"] > units["odd"]["fitted"] / units["odd"]["natural"]
+
+
+def test_damage_is_found(finished, tmp_path):
+    path, run_dir = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    store, job = Store.open(str(target)), load_job(path)
+    assert [fault for fault in check_learned(store, job) if fault] == []
+    for change, match in DAMAGE:
+        found = told(run_dir)
+        change(found)
+        store.write_json(WEIGHTS, found)
+        faults_ = [fault for fault in check_learned(store, job) if fault]
+        assert any(match in fault for fault in faults_), match
+
+
+def _move(found):
+    found["units"][0]["weight"] += 0.01
+
+
+def _swap(found):
+    for unit in found["units"]:
+        unit["fitted"] = unit["weight"] = unit["even"]
+
+
+DAMAGE = [
+    (_move, "do not add up to 1"),
+    (_move, "not those of"),
+    (_swap, "not the mixture that was best"),
+    (lambda found: found["units"][0].update(upper=0.0), "not within the bounds"),
+    (lambda found: found["check"].update(high=0.1), "not what the check says"),
+    (lambda found: found.update(trials=5), "not the 5 trials"),
+]
+
+
+@pytest.mark.slow
+def test_the_whole_run_with_weights_of_clusters_and_several_workers(finished, tmp_path):
+    path, run_dir = finished
+    target = tmp_path / "run"
+    shutil.copytree(run_dir, target)
+    events = run(path, f"run_dir={target}", "sampling.cluster_weights=learned", "blending.weights=none", several=True)
+    assert worked(events) == ["learned", "plan", "shards", "report", "record"]
+    assert faults(target) == []

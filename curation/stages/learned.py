@@ -105,7 +105,7 @@ def _prepared(run: Run, say: Any) -> tuple[Mixing, Setting]:
     clusters = len(load_centroids(store))
     splits = [split.split_id for split in load_splits(store)]
     batches = [splits[start : start + TASK_SPLITS] for start in range(0, len(splits), TASK_SPLITS)]
-    listed = together([one for _, one in map_items(batches, list_excerpts, store, clusters, job.domains, tasks=tasks)])
+    listed = together(one for _, one in map_items(batches, list_excerpts, store, clusters, job.domains, tasks=tasks))
     counts = np.zeros_like(listed.cell_tokens)  # of documents, which nobody here reads
     mixing = mixing_of(job, store, Cells(counts, listed.cell_tokens, left_out(job, clusters)))
     if not store.exists(learning_texts.SAMPLE):

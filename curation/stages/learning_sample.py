@@ -8,6 +8,7 @@ choices are by random numbers of the documents, so neither splits nor tasks matt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,12 +98,16 @@ def list_excerpts(splits: list[int], store: Store, clusters: int, domains: list[
     return Listed(cell_tokens.reshape(clusters, len(domains)), *listed)
 
 
-def together(parts: list[Listed]) -> Listed:
-    """The same of several parts."""
-    arrays = {name: np.concatenate([vars(part)[name] for part in parts]) for name in list(vars(parts[0]))[1:]}
-    order = np.argsort(arrays["doc_id"], kind="stable")
-    total = np.sum([part.cell_tokens for part in parts], axis=0)
-    return Listed(total, **{name: array[order] for name, array in arrays.items()})
+def together(parts: Iterable[Listed]) -> Listed:
+    """The same of several parts, of which only the sums of the cells are kept one by one."""
+    total, columns = None, []
+    for part in parts:
+        total = part.cell_tokens if total is None else total + part.cell_tokens
+        columns.append((part.doc_id, part.split, part.cell, part.tokens))
+    assert total is not None, "a run has at least one split"
+    found = [np.concatenate(column) for column in zip(*columns, strict=True)]
+    order = np.argsort(found[0], kind="stable")
+    return Listed(total, *(column[order] for column in found))
 
 
 def trial_scale(job: Job, mixing: Mixing, listed: Listed) -> float:

@@ -143,16 +143,15 @@ def test_a_fit_that_died_goes_on_and_comes_out_the_same(finished, tmp_path, monk
         "round-00-00008.parquet",
     ]
     tried = []
+
+    def listed(batch, *shared):
+        tried.append(batch.name)
+        return try_batch(batch, *shared)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            learned, "try_batch", lambda batch, *shared: (tried.append(batch.name), try_batch(batch, *shared))
-        )
+        patch.setattr(learned, "try_batch", listed)
         again = at_once(path, died, *asked)
-    assert tried == [
-        "learned/round-01-00000.parquet",
-        "learned/round-01-00008.parquet",
-        "learned/round-02-00000.parquet",
-    ]
+    assert tried == [f"learned/round-{name}.parquet" for name in ("01-00000", "01-00008", "02-00000")]
     assert again == at_once(path, whole, *asked)
     assert (died / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
     assert (died / TRIALS).read_bytes() == (whole / TRIALS).read_bytes()

@@ -17,12 +17,10 @@ Cost: a round takes some tenths of a second for 50 units and 50 groups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from curation.counter_rng import keys
-from curation.sampling.mixture_fit import Fit, Floats, Measure, fit_losses, target_of
+from curation.sampling.mixture_fit import Fit, Floats, Measure, Trials, fit_losses, target_of
 from curation.sampling.mixture_space import MixtureSpace, within
 
 #: Spread of the log-normal factors of round 0, and what is left of it in each further round.
@@ -35,16 +33,6 @@ REACH, LEAST_REACH = 0.5, 0.02
 TOP = 8
 #: Decimals of a proposed mixture: the last bits of a solver differ from processor to processor.
 DECIMALS = 9
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """What was tried: N mixtures of U units, and the losses of G groups."""
-
-    mixtures: Floats
-    """float64[N, U]."""
-    losses: Floats
-    """float64[N, G], nats a token."""
 
 
 def first_mixtures(space: MixtureSpace, count: int, seed: int) -> Floats:
@@ -96,7 +84,7 @@ def best_predicted(space: MixtureSpace, trials: Trials, measure: Measure, random
     A cross-entropy search: a cloud of mixtures is drawn round the best measured one, its best ones say where and how
     wide the next cloud is drawn, and so on; the mean of the last best ones is what RegMix takes.
     """
-    fit = fit_losses(trials.mixtures, trials.losses)
+    fit = fit_losses(trials)
     centre, reach = np.log(_mean_of_best(trials, measure)), np.full(len(space.natural), REACH)
     for _ in range(TURNS):
         cloud = within(np.exp(centre + reach * random.standard_normal((CLOUD, len(centre)))), space)

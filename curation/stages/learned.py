@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curation.config import Job
-from curation.sampling.learning import Trials, first_mixtures, last_mixtures, next_mixtures
+from curation.sampling.learning import first_mixtures, last_mixtures, next_mixtures
+from curation.sampling.mixture_fit import Trials
 from curation.sampling.mixture_space import Floats
 from curation.sources.apart import read_apart
 from curation.stages import learning_texts
@@ -26,7 +28,7 @@ from curation.stages.context import Result, Run, Stage
 from curation.stages.eligible import Cells, left_out
 from curation.stages.learned_weights import TRIALS, WEIGHTS, learns
 from curation.stages.learning_outcome import measure_of, outcome
-from curation.stages.learning_sample import choose_sample, list_excerpts, together, trial_scale
+from curation.stages.learning_sample import FIT, Sample, choose_sample, list_excerpts, together, trial_scale
 from curation.stages.learning_texts import KEY, Batch
 from curation.stages.learning_trials import Setting, batches_of, try_batch
 from curation.stages.learning_units import Mixing, mixing_of, theme_groups
@@ -64,10 +66,10 @@ def work(run: Run) -> Result:
         return Result([])
     with run.reporter.stage("learned", 0) as progress:
         say = partial(progress.advance, 0, 0)
-        mixing, setting = _prepared(run, say)
-        trials, rounds = _rounds(run, mixing, setting, say)
+        mixing, setting, alike = _prepared(run, say)
+        trials, rounds = _rounds(run, setting, alike, say)
         say("the check")
-        told, stats = outcome(run, mixing, setting, trials)
+        told, stats = outcome(run, setting, trials)
         parts = [run.store.write_json(WEIGHTS, told), run.store.write_table(TRIALS, rounds)]
     if told["kept"] == "natural":
         text = (
@@ -99,8 +101,8 @@ AFTER = ("documents", "centroids", "assignments", "clusters.grouping")
 STAGE = Stage("learned", ("learned",), AFTER, settings, work, recheck, precheck)
 
 
-def _prepared(run: Run, say: Any) -> tuple[Mixing, Setting]:
-    """What is to be learned, and the texts for it, compiled."""
+def _prepared(run: Run, say: Any) -> tuple[Setting, Floats | None]:
+    """What trials have in common, their texts compiled; and what part of each unit is like each validated group."""
     store, job, tasks = run.store, run.job, run.job.resources.tasks
     clusters = len(load_centroids(store))
     splits = [split.split_id for split in load_splits(store)]
@@ -108,9 +110,9 @@ def _prepared(run: Run, say: Any) -> tuple[Mixing, Setting]:
     listed = together(one for _, one in map_items(batches, list_excerpts, store, clusters, job.domains, tasks=tasks))
     counts = np.zeros_like(listed.cell_tokens)  # of documents, which nobody here reads
     mixing = mixing_of(job, store, Cells(counts, listed.cell_tokens, left_out(job, clusters)))
+    group_of_cell = _groups_of_cells(run, mixing)
     if not store.exists(learning_texts.SAMPLE):
-        sample = choose_sample(job, mixing, listed, _groups_of_cells(run, mixing))
-        learning_texts.save_sample(store, sample)
+        learning_texts.save_sample(store, choose_sample(job, mixing, listed, group_of_cell))
     sample = learning_texts.load_sample(store)
     say("vocabulary")
     wanted = np.unique(sample.split).tolist()
@@ -128,10 +130,11 @@ def _prepared(run: Run, say: Any) -> tuple[Mixing, Setting]:
         list(map_items([encoding], learning_texts.compile_pool, store, job.learning.vocabulary))
     digest = store.hash(learning_texts.COMPILED)[1]
     scale = trial_scale(job, mixing, listed)
-    return mixing, Setting(mixing, scale, job.seed, job.learning.vocabulary, digest)
+    setting = Setting(mixing, scale, job.seed, job.learning.vocabulary, digest)
+    return setting, None if group_of_cell is None else _alike(mixing, group_of_cell, sample)
 
 
-def _groups_of_cells(run: Run, mixing: Mixing) -> np.ndarray[Any, np.dtype[np.int32]] | None:
+def _groups_of_cells(run: Run, mixing: Mixing) -> NDArray[np.int32] | None:
     """What validation documents stand for, by cell; None where the job names the texts."""
     target, shape = run.job.learning.target, mixing.tokens.shape
     if target == "validation":
@@ -142,22 +145,34 @@ def _groups_of_cells(run: Run, mixing: Mixing) -> np.ndarray[Any, np.dtype[np.in
     return np.tile(np.arange(shape[1], dtype=np.int32), shape[0])
 
 
-def _rounds(run: Run, mixing: Mixing, setting: Setting, say: Any) -> tuple[Trials, pa.Table]:
+def _alike(mixing: Mixing, group_of_cell: NDArray[np.int32], sample: Sample) -> Floats:
+    """The share of each unit's tokens that are of each validated group: float64[G, U]."""
+    validated = np.unique(sample.group[sample.role >= FIT])
+    there = mixing.unit >= 0
+    place = np.searchsorted(validated, group_of_cell[there])
+    known = validated[np.minimum(place, len(validated) - 1)] == group_of_cell[there]
+    found = np.zeros((len(validated), len(mixing.names)))
+    np.add.at(found, (place[known], mixing.unit[there][known]), mixing.tokens.ravel()[there][known])
+    shares: Floats = found / mixing.unit_tokens
+    return shares
+
+
+def _rounds(run: Run, setting: Setting, alike: Floats | None, say: Any) -> tuple[Trials, pa.Table]:
     """All trials, as arrays and as a table."""
-    learning, measure = run.job.learning, measure_of(run.job)
+    learning, measure, space = run.job.learning, measure_of(run.job), setting.mixing.space
     found: list[pa.Table] = []
     for number in range(learning.rounds + 1):
         left = learning.trials - sum(table.num_rows for table in found)
         count = -(-left // max(1, learning.rounds - number))
         if number == 0:
-            mixtures = first_mixtures(mixing.space, count, setting.seed)
+            mixtures = first_mixtures(space, count, setting.seed)
         elif number < learning.rounds:
-            mixtures = next_mixtures(mixing.space, trials_of(found), measure, number, count, setting.seed)
+            mixtures = next_mixtures(space, trials_of(found, alike), measure, number, count, setting.seed)
         else:
-            mixtures = last_mixtures(mixing.space, trials_of(found), measure, number, setting.seed)
+            mixtures = last_mixtures(space, trials_of(found, alike), measure, number, setting.seed)
         found.append(_tried(run, number, mixtures, setting))
         say(f"round {number + 1} of {learning.rounds + 1}, {sum(table.num_rows for table in found)} trials")
-    return trials_of(found), pa.concat_tables(found)
+    return trials_of(found, alike), pa.concat_tables(found)
 
 
 def _tried(run: Run, number: int, mixtures: Floats, setting: Setting) -> pa.Table:
@@ -168,7 +183,7 @@ def _tried(run: Run, number: int, mixtures: Floats, setting: Setting) -> pa.Tabl
     return pa.concat_tables([run.store.read_table(batch.name) for batch in batches])
 
 
-def trials_of(tables: list[pa.Table]) -> Trials:
+def trials_of(tables: list[pa.Table], alike: Floats | None) -> Trials:
     """The trials of some rounds: mixtures, and losses on the half that weights are fitted on."""
     columns = [np.array(pa.concat_tables(tables)[name].to_pylist()) for name in ("weights", "losses")]
-    return Trials(*columns)
+    return Trials(columns[0], columns[1], alike)

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 
 from curation.config import Job
 from curation.counter_rng import keys
-from curation.sampling.learning import Trials
-from curation.sampling.mixture_fit import Floats, Measure, fit_losses, fit_quality, target_of
+from curation.sampling.mixture_fit import Floats, Measure, Trials, fit_losses, fit_quality, target_of
 from curation.stages.context import Run
 from curation.stages.learning_sample import CHECK, FIT, POOL
 from curation.stages.learning_texts import KEY, load_compiled
 from curation.stages.learning_trials import Setting, group_losses, held_documents, try_checks
-from curation.stages.learning_units import Mixing
 from curation.stages.reference import files_digest, reference_files
 from curation.stages.workers import map_items
 
@@ -34,12 +32,13 @@ def measure_of(job: Job) -> Measure:
     return "worst" if job.learning.target == "worst_domain" else "mean"
 
 
-def outcome(run: Run, mixing: Mixing, setting: Setting, trials: Trials) -> tuple[dict[str, Any], dict[str, Any]]:
+def outcome(run: Run, setting: Setting, trials: Trials) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `learned/weights.json` says, and what the stage counts."""
-    job, space, measure = run.job, mixing.space, measure_of(run.job)
+    job, mixing, measure = run.job, setting.mixing, measure_of(run.job)
+    space = mixing.space
     target = target_of(trials.losses, measure)
     best = int(np.argmin(target))
-    fitted, quality = trials.mixtures[best], fit_quality(trials.mixtures, trials.losses, measure)
+    fitted, quality = trials.mixtures[best], fit_quality(trials, measure)
     mixtures = np.stack([space.start, space.even, fitted])
     [(_, found)] = map_items([mixtures], try_checks, run.store, setting, DRAWS)
     compiled = load_compiled(run.store, setting.digest, setting.vocabulary)
@@ -48,7 +47,7 @@ def outcome(run: Run, mixing: Mixing, setting: Setting, trials: Trials) -> tuple
     check = check_of(found[:, of], group[of], weight[of], measure, job.seed)
     kept = "learned" if check["high"] < 0 else "natural"
     final = fitted if kept == "learned" else space.start
-    predicted = fit_losses(trials.mixtures, trials.losses).losses(fitted[None])
+    predicted = fit_losses(trials).losses(fitted[None])
     names, by_group = group_names(job, group), group_losses(found[:, of], group[of], weight[of])
     pool = compiled.sample.only(compiled.sample.role == POOL)
     columns = (space.natural, space.lower, space.upper, space.even, fitted, final)

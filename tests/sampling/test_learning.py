@@ -7,8 +7,8 @@ import pytest
 from scipy import optimize
 
 from curation.errors import JobError
-from curation.sampling.learning import Trials, first_mixtures, last_mixtures, next_mixtures
-from curation.sampling.mixture_fit import fit_losses, fit_quality, target_of
+from curation.sampling.learning import first_mixtures, last_mixtures, next_mixtures
+from curation.sampling.mixture_fit import Trials, fit_losses, fit_quality, target_of
 from curation.sampling.mixture_space import MixtureSpace, mixture_space, within
 
 
@@ -62,7 +62,7 @@ def test_most_of_what_can_be_won_is_won(units, groups, least):
     known, found = learned(space, losses)
     natural, best = losses(space.start[None]).mean(), best_of(space, losses)
     assert natural - losses(found[None]).mean() >= least * (natural - best)
-    assert fit_quality(known.mixtures, known.losses, "mean").rank_correlation > 0.9
+    assert fit_quality(known, "mean").rank_correlation > 0.9
 
 
 def test_the_worst_group_is_helped_where_that_is_the_target():
@@ -128,16 +128,16 @@ def test_a_quadratic_in_the_logarithms_is_found_exactly():
     mixtures = rng.dirichlet(np.full(4, 2.0), 60)
     logs = np.log(mixtures)
     losses = np.stack([2 - 0.3 * logs[:, 0] + 0.05 * logs[:, 1] ** 2, 3 + 0.1 * logs[:, 2]], axis=1)
-    fit = fit_losses(mixtures[:50], losses[:50])
+    fit = fit_losses(Trials(mixtures[:50], losses[:50]))
     assert fit.losses(mixtures[50:]) == pytest.approx(losses[50:], abs=1e-3)
-    assert fit_quality(mixtures, losses, "mean").r2 > 0.999
+    assert fit_quality(Trials(mixtures, losses), "mean").r2 > 0.999
 
 
 def test_noise_is_not_taken_for_a_trend():
     rng = np.random.default_rng(1)
     mixtures = rng.dirichlet(np.full(10, 2.0), 60)
     noise = rng.normal(size=(60, 3))
-    quality = fit_quality(mixtures, noise, "mean")
+    quality = fit_quality(Trials(mixtures, noise), "mean")
     assert quality.r2 < 0.3
-    assert np.abs(fit_losses(mixtures, noise).losses(mixtures) - noise.mean(axis=0)).mean() < 0.5
-    assert fit_quality(mixtures, np.ones((60, 3)), "mean").rank_correlation == 0.0
+    assert np.abs(fit_losses(Trials(mixtures, noise)).losses(mixtures) - noise.mean(axis=0)).mean() < 0.5
+    assert fit_quality(Trials(mixtures, np.ones((60, 3))), "mean").rank_correlation == 0.0

@@ -248,6 +248,18 @@ EXAMPLES = pa.schema(
 )
 
 
+#: One mixture that was tried to learn weights. Losses are nats a token, of the `groups` of `learned/weights.json`.
+TRIALS = pa.schema(
+    [
+        ("round", pa.int16()),
+        ("number", pa.int32()),
+        ("weights", pa.list_(pa.float64())),  # of its `units`
+        ("losses", pa.list_(pa.float64())),  # on the texts that weights were fitted on
+        ("check_losses", pa.list_(pa.float64())),  # on those that they were not
+    ]
+)
+
+
 def schedule(last_doc_id: int, rows: int, shards: int, *, weighted: bool) -> pa.Schema:
     """One row of the shards, which is one draw; or, weighted, all draws of a document in a phase.
 

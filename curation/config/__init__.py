@@ -5,6 +5,7 @@ from curation.config.clustering import Clustering
 from curation.config.cost import Cost, CpuNode, GpuNode
 from curation.config.embedding import Embedding
 from curation.config.job import Job, Rows, Source
+from curation.config.learning import Learning
 from curation.config.output import Output, Validation
 from curation.config.plan import Blending, Budget, Curve, Exclusion, Phase, Quality, Sampling
 from curation.config.record import Record
@@ -24,6 +25,7 @@ __all__ = [
     "Exclusion",
     "GpuNode",
     "Job",
+    "Learning",
     "Output",
     "Phase",
     "Quality",

@@ -16,6 +16,7 @@ from curation.config.audit import Audit
 from curation.config.clustering import Clustering
 from curation.config.cost import Cost
 from curation.config.embedding import Embedding
+from curation.config.learning import Learning, learning_fault
 from curation.config.output import Output
 from curation.config.plan import METHODS, Blending, Clip, Phase, Quality, Sampling
 from curation.config.record import Record
@@ -103,6 +104,8 @@ class Job(Section):
     """How often each document is drawn, and in which order."""
     blending: Blending = Blending()
     """In which proportions the domains are drawn."""
+    learning: Learning = Learning()
+    """How learned mixtures are fitted: of domains (`blending.weights`) or clusters (`sampling.cluster_weights`)."""
     quality: Quality = Quality()
     """Where a document's quality comes from, and what it is worth."""
     phases: list[Phase] = []
@@ -139,9 +142,15 @@ class Job(Section):
         self._check_sources()
         self._check_sampling()
         self._check_phases()
-        fault = self.tokens.fault(self.output.format) or caps_fault(self.capped_tokens, self.sampling)
-        if fault := fault or self.clustering.fault(self.sampling.balance, len(self.domains)):
-            raise ValueError(fault)
+        faults = (
+            self.tokens.fault(self.output.format),
+            caps_fault(self.capped_tokens, self.sampling),
+            self.clustering.fault(self.sampling.balance, len(self.domains)),
+            learning_fault(self.strategies, self.sampling.cluster_weights),
+        )
+        for fault in faults:
+            if fault:
+                raise ValueError(fault)
         return self
 
     def _check_uris(self) -> None:

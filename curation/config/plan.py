@@ -12,7 +12,7 @@ from curation.config.token_caps import TokenCaps
 from curation.expression import parse
 
 Order = Literal["general_to_specific", "specific_to_general", "stationary", "curriculum", "shuffled"]
-Weights = Literal["none", "even", "proportional", "temperature", "quality", "auto"]
+Weights = Literal["none", "even", "proportional", "temperature", "quality", "auto", "learned"]
 WhenShort = Literal["hold_budget", "hold_ratio", "strict"]
 Method = Literal[
     "cluster_clip", "random", "uniform", "general_to_specific", "specific_to_general", "unimax", "temperature"
@@ -97,10 +97,16 @@ class Sampling(Section):
     """How many tokens are drawn. Not read when there are phases."""
     cluster_exponent: Share = 0.0
     """0: every cluster the same share; 1: as the corpus is; between: tempered (share ~ size ** exponent)."""
-    balance: Literal["clusters", "groups", "tree"] = "clusters"
+    balance: Literal["clusters", "groups", "tree", "levels"] = "clusters"
     """What is evened out. `groups` (with several numbers in clustering.clusters): every topmost group gets the same
     share, and its clusters share it by their size ** cluster_exponent. `tree`: the groups inside a group share evenly
-    too, level by level; the clusters of a lowest group share by their size ** cluster_exponent."""
+    too, level by level; the clusters of a lowest group share by their size ** cluster_exponent. `levels`: the mean over
+    the levels of what each would give by itself, groups by their size ** group_exponent; no one level decides."""
+    group_exponent: Share = 0.0
+    """Of `balance: levels`. 0: every group of a level the same share; 1: as the corpus is."""
+    cluster_weights: Literal["none", "learned"] = "none"
+    """`learned`: the share of each group of clusters is fitted on trials, see `learning`; inside a group clusters keep
+    theirs, and cluster_exponent and balance are not read."""
     clip: Clip = 5
     """Most times that any document is used; `sources[].clip` is one for a domain."""
     min_cluster_share: Share = 0.0
@@ -156,7 +162,7 @@ class Blending(Section):
     weights: Weights = "none"
     """`none`: domains fall where the clusters put them. `even`: all the same. `proportional`: the sources' `weight`.
     `temperature`: tokens ** (1 / temperature). `quality`: the sources' `weight` times the mean quality.
-    `auto`: computed from the texts."""
+    `auto`: computed from the texts. `learned`: fitted on trials, see `learning`."""
     temperature: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0
     """T of `weights: temperature`; 1 leaves the domains as they are, a large T makes them even."""
     bounds: Bounds = Bounds()

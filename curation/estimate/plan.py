@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from curation.config import CpuNode, GpuNode, Job
 from curation.errors import JobError
@@ -16,6 +17,8 @@ from curation.estimate.rates import Rates
 from curation.estimate.stages import ITERATIONS, stage_times
 from curation.estimate.work import StageTime, Work
 from curation.estimate.writing import TRIED, Written, format_name, try_writing
+from curation.stages.documents import EXCERPT_CHARACTERS, EXCERPTS
+from curation.stages.learned_weights import learns
 from curation.stages.phases import phases_of
 
 #: What a node has where the job file does not say.
@@ -128,8 +131,19 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
         within=job.clustering.within,
         resampled=job.clustering.grouping == "kmeans",
         chosen=job.clustering.clusters == "auto",
+        **_trials(job, drawn * corpus.tokens / max(1.0, text), min(documents, EXCERPTS)),
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )
+
+
+def _trials(job: Job, budget: float, excerpts: float) -> dict[str, Any]:
+    """What learned weights take, where the job learns some; at most, where excerpts are short."""
+    learning = job.learning
+    if learns(job) is None:
+        return {}
+    pool = min(learning.pool_tokens, excerpts * EXCERPT_CHARACTERS / 4)
+    tokens = min(learning.trial_tokens, budget)
+    return {"trials": learning.trials, "rounds": learning.rounds, "trial_tokens": tokens, "pool_tokens": pool}
 
 
 def written_bytes(job: Job, text_bytes: float, token_bytes: float) -> float:

@@ -18,15 +18,16 @@ from curation.audit.near_duplicates import BANDS, PERMUTATIONS
 from curation.estimate.cluster import Cluster
 from curation.estimate.rates import Rates
 from curation.estimate.seeding import seeding
-from curation.estimate.work import StageTime, Work
+from curation.estimate.weights import learned_time, profiles_time
+from curation.estimate.work import TURN, StageTime, Work
 from curation.stages.documents import EXCERPT_CHARACTERS
 from curation.stages.duplicates import BUCKET_DOCUMENTS
 from curation.stages.shards import GROUP_BYTES
 
 #: Iterations of a fit.
 ITERATIONS = 30
-#: Seconds of a stage that starts no process, and those that each split costs the driver in a stage that maps over them.
-TURN, SPLIT = 0.02, 0.001
+#: Seconds that each split costs the driver in a stage that maps over them.
+SPLIT = 0.001
 #: Seconds of a slot to open, write and commit the files of a split.
 COMMIT = 0.015
 #: How much longer starts take where several processes start at once: they share cores, memory and disk.
@@ -105,8 +106,9 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
             note="sums; terms are one task",
         ),
         *_languages_and_salience(work, rates, over_splits),
-        _profiles(work, rates, over_splits),
+        profiles_time(work, rates, over_splits),
         _carriers(work, rates, over_splits, splits),
+        learned_time(work, rates, cpus, over_splits),
         StageTime(
             "plan",
             task + starts.planning + (SOLVE if work.weighs_texts else 0.0),
@@ -248,13 +250,6 @@ def _centroids(work: Work, rates: Rates, cluster: Cluster) -> StageTime:
         disk=4.0 * work.clusters * work.dimensions,
         note=f"{work.clusters:,} clusters, about {rounds} iterations",
     )
-
-
-def _profiles(work: Work, rates: Rates, slots: float) -> StageTime:
-    if not work.weighs_texts:
-        return StageTime("profiles", TURN / 4, note="not asked for")
-    measuring = work.excerpts / rates.profiled_texts
-    return StageTime("profiles", TURN, work=measuring, slots=slots, note="features of texts")
 
 
 def _carriers(work: Work, rates: Rates, slots: float, splits: float) -> StageTime:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from curation.stages.documents import EXCERPTS
 
+#: Seconds of a stage that starts no process.
+TURN = 0.02
 #: What the true fixed time may be, as multiples of the estimated: at best, at worst.
 FIXED_SPREAD = (0.6, 1.6)
 
@@ -35,6 +37,7 @@ class Work:
         tokenizer: whether the job names one.
         near_duplicates, languages, salience: whether the audit measures them.
         capped: how many tokens have a cap.
+        trials, rounds, trial_tokens, pool_tokens: of learned weights; no trials: none are learned.
         excerpts: texts whose beginning is kept.
         tasks, actors: most tasks and encoder actors at a time, as the job file limits them.
     """
@@ -66,6 +69,10 @@ class Work:
     within: str = "none"
     resampled: bool = False
     chosen: bool = False
+    trials: int = 0
+    rounds: int = 0
+    trial_tokens: float = 0.0
+    pool_tokens: float = 0.0
     tasks: float = math.inf
     actors: float = math.inf
 

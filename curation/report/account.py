@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from curation.report.facts import Facts
+from curation.report.learned_text import learned_in_words
 
 Shown = Callable[[str], str]
 
@@ -28,6 +29,7 @@ STRATEGIES = {
     "temperature": "by the size of each domain, tempered",
     "quality": "by declared importance times mean quality",
     "auto": "computed from the texts",
+    "learned": "fitted on trials",
     "given": "given by the job",
 }
 
@@ -148,13 +150,19 @@ def _sampling(facts: Facts, phase: dict[str, Any], shown: Shown) -> str:
         shares = "every group of clusters gets the same"
     if sampling["balance"] == "tree":
         shares = "every group of clusters gets the same, and so does every group inside it, level by level"
+    if sampling["balance"] == "levels":
+        shares = "groups of clusters get a power of their size, in the mean over the levels"
+    weighing = next(one for one in facts.summary["weights"] if (one["phase"] or "") == phase["folder"])
+    learned = f"; they were {learned_in_words(weighing['because'])}" if weighing["because"].get("units") else ""
+    if learned and weighing["because"]["of"] == "clusters":
+        shares = "every group of clusters gets a fitted share"
     own = {source["clip"] for source in facts.recipe["sources"] if source["clip"]} - {clip}
     clips = f"no document is used more than {clip:,} times" + (" (domains may have limits of their own)" if own else "")
     where = f"Phase {shown(phase['folder'])}: " if phase["folder"] else ""
     return (
         f"{where}{phase['draws']:,} draws, {phase['tokens']:,} tokens of a budget of {phase['budget']:,}. Shares: as "
         f"far as the limits allow, {shares}; {clips}. Domain weights: "
-        f"{STRATEGIES[phase['strategy']]}. Order: {ORDERS[phase['order']]}."
+        f"{STRATEGIES[phase['strategy']]}{learned}. Order: {ORDERS[phase['order']]}."
     )
 
 

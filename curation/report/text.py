@@ -10,6 +10,7 @@ from rich.text import Text
 
 from curation.progress import clock, short
 from curation.report.audit_text import measured, print_findings
+from curation.report.learned_text import learned_table
 from curation.report.summary import LISTED
 from curation.report.table import new_table
 
@@ -24,6 +25,8 @@ def print_summary(summary: dict[str, Any], seconds: dict[str, float], console: C
     for weighing in summary["weights"]:
         if weighing["strategy"] == "auto" and len(weighing["because"].get("domains", {})) > 1:
             console.print(_reasons(weighing))
+        elif weighing["because"].get("units"):
+            console.print(learned_table(weighing["because"]))
     if len(summary["plan"]["phases"]) > 1:
         console.print(_phases(summary["plan"]["phases"]))
     if summary.get("token_caps"):

@@ -73,6 +73,8 @@ def allocate(
     min_share: float = 0.0,
     max_share: float = 1.0,
     groups: NDArray[np.int32] | None = None,
+    group_weights: NDArray[np.float64] | None = None,
+    level_exponent: float | None = None,
 ) -> Allocation:
     """Tokens to draw from each cell.
 
@@ -92,6 +94,8 @@ def allocate(
         min_share: least share of what is drawn that each cluster with tokens gets, as far as it can give it.
         max_share: largest share.
         groups: int32[C, L], see `preference`.
+        group_weights: float64[G], see `preference`.
+        level_exponent: beta, see `preference`.
 
     Raises:
         JobError: the clip leaves no way to draw the budget (or, under `strict`, to draw it in the ratios asked
@@ -109,7 +113,7 @@ def allocate(
         raise ValueError(f"{len(domain_names)} domain names for {n_domains} domains")
     if clips.shape != (n_domains,) or clips.min() < 1 or not 0 < budget < np.inf:
         raise ValueError(f"clips must be at least 1 and the budget above 0; they are {clips} and {budget}")
-    share = preference(cell_tokens, exponent, groups)
+    share = preference(cell_tokens, exponent, groups, group_weights, level_exponent)
     whole = cell_tokens * clips
     reach = (whole if room is None else room).sum(axis=0)
     keys = clip_keys or ["sampling.clip"] * n_domains

@@ -227,4 +227,4 @@ def load_groups(store: Store, job: Job) -> NDArray[np.int32] | None:
 
 def paths_to_even(job: Job, paths: NDArray[np.int32]) -> NDArray[np.int32]:
     """Of the groups at all levels, int32[K, L], those that the job evens out."""
-    return paths if job.sampling.balance == "tree" else paths[:, :1]
+    return paths if job.sampling.balance in ("tree", "levels") else paths[:, :1]

@@ -15,6 +15,7 @@ from curation.sampling.cells import cell_of, cell_totals
 from curation.sampling.grouping import index_type
 from curation.sources.rows import Split
 from curation.stages.duplicates import hash_halves
+from curation.stages.learned_weights import Learned
 from curation.stages.splits import part_name, total_documents
 from curation.storage.store import Store
 
@@ -52,7 +53,10 @@ class Cells:
     left_out: NDArray[np.int16]
     """int16[C, D]: index into `sampling.exclude`, -1 where nothing keeps the cell out."""
     groups: NDArray[np.int32] | None = None
-    """int32[C, L]: the group of each cluster at each level that `sampling.balance` evens out, the topmost first."""
+    """int32[C, L]: the group of each cluster at each level that `sampling.balance` evens out, the topmost first; one
+    level where groups have learned weights."""
+    learned: Learned | None = None
+    """The fitted weights, where the job learns some."""
 
     @property
     def open_tokens(self) -> NDArray[np.int64]:
@@ -112,11 +116,17 @@ def load_eligible(
     return Eligible(quality=quality, content=content, carries=carries, ends=ends, **arrays)
 
 
-def cells_of(job: Job, documents: Eligible, clusters: int, groups: NDArray[np.int32] | None = None) -> Cells:
-    """Documents and tokens of each cell, what the job leaves out, and the groups that it evens out, if it does."""
+def cells_of(
+    job: Job,
+    documents: Eligible,
+    clusters: int,
+    groups: NDArray[np.int32] | None = None,
+    learned: Learned | None = None,
+) -> Cells:
+    """Documents and tokens of each cell, what the job leaves out, the groups that it weighs, and weights it learned."""
     shape = (clusters, len(job.domains))
     count, tokens = cell_totals(documents.cell, documents.tokens, clusters * len(job.domains))
-    return Cells(count.reshape(shape), tokens.reshape(shape), left_out(job, clusters), groups)
+    return Cells(count.reshape(shape), tokens.reshape(shape), left_out(job, clusters), groups, learned)
 
 
 def most_draws(

@@ -166,6 +166,7 @@ def targets_of(job: Job, summary: Mapping[str, Any]) -> dict[str, Any]:
         return {"domains": dict(zip(job.domains, shares, strict=True))}
     sampling = job.sampling
     bounded = sampling.min_cluster_share > 0 or sampling.max_cluster_share < 1 or sampling.balance != "clusters"
+    bounded = bounded or sampling.cluster_weights == "learned"
     if any(asked) or len(weights) > 1 or bounded or sampling.exclude:
         return {}
     return {"cluster_exponent": sampling.cluster_exponent}

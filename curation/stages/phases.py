@@ -22,6 +22,7 @@ from curation.sampling.schedule import Order, Schedule
 from curation.sampling.token_caps import Kept
 from curation.sampling.trimming import Carried
 from curation.stages.eligible import Cells
+from curation.stages.learned_weights import Learned
 
 
 @dataclass(frozen=True)
@@ -186,12 +187,15 @@ def decide(
     tokens = budget_tokens(request, cells)
     open_tokens = cells.open_tokens if drawable is None else drawable
     left = open_tokens * request.clips if spent is None else spent.room
-    weighing = weigh(job, request, open_tokens.sum(axis=0), left.sum(axis=0) / tokens, quality_means, profiles)
+    learned = cells.learned
+    by_group = learned.weights if learned and learned.of == "clusters" else None
+    most = left.sum(axis=0) / tokens
+    weighing = weigh(job, request, open_tokens.sum(axis=0), most, quality_means, profiles, learned)
     allocation = allocate(
         open_tokens,
         budget=tokens,
         clips=request.clips,
-        exponent=request.exponent,
+        exponent=request.exponent if by_group is None else 1.0,
         domain_weights=weighing.wanted,
         when_short=request.when_short,
         domain_names=job.domains,
@@ -202,6 +206,8 @@ def decide(
         min_share=job.sampling.min_cluster_share,
         max_share=job.sampling.max_cluster_share,
         groups=cells.groups,
+        group_weights=by_group,
+        level_exponent=job.sampling.group_exponent if job.sampling.balance == "levels" and by_group is None else None,
     )
     return Decision(tokens, weighing, allocation)
 
@@ -213,11 +219,15 @@ def weigh(
     most: NDArray[np.float64],
     quality_means: NDArray[np.float64] | None,
     profiles: Profiles | None,
+    learned: Learned | None,
 ) -> Weighing:
     """The domain weights of a phase; `most` float64[D] is the share of the budget that each domain can give."""
     strategy, importance = request.weights, np.array(job.importance)
     if strategy == "none":
-        return Weighing("none", None)
+        return Weighing("none", None, learned.because if learned and learned.of == "clusters" else {})
+    if strategy == "learned":
+        assert learned is not None, "the fitted weights are loaded when a phase needs them"
+        return Weighing("learned", learned.weights, learned.because)
     if isinstance(strategy, dict):
         own = np.array([strategy.get(domain, 0.0) for domain in job.domains])
         wanted = np.where(domain_tokens > 0, own, 0.0)

@@ -1,12 +1,12 @@
 """Plan: which document, how often, in which order, in which shard.
 
-Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, where groups of clusters are
-evened out `clusters`, and where tokens are capped `carriers`. One actor loads what it needs as narrow arrays indexed by
-document (`eligible`), takes away what is for validation (`held_out`), decides phase by phase (`phases`), draws the
-documents (`draws`) and writes `allocation` (a row a cell and phase), `schedule` (a row for each of the shards, in parts
-by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain weights and how they came about).
-All of it is a pure function of the committed tables, so a planner that dies is started again from the beginning and
-writes the same bytes.
+Reads `documents`, `assignments`, where weights are computed from the texts `profiles`, where they are fitted `learned`,
+where groups of clusters are evened out `clusters`, and where tokens are capped `carriers`. One actor loads what it
+needs as narrow arrays indexed by document (`eligible`), takes away what is for validation (`held_out`), decides phase
+by phase (`phases`), draws the documents (`draws`) and writes `allocation` (a row a cell and phase), `schedule` (a row
+for each of the shards, in parts by split), `plan/shards.parquet` (a row a shard) and `plan/weights.json` (the domain
+weights and how they came about). All of it is a pure function of the committed tables, so a planner that dies is
+started again from the beginning and writes the same bytes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from curation.stages.clusters import load_groups
 from curation.stages.context import Result, Run, Stage
 from curation.stages.draws import draw_phases
 from curation.stages.eligible import Cells, Eligible, cells_of, load_eligible
+from curation.stages.learned_weights import load_learned
 from curation.stages.phases import (
     PlannedPhase,
     phases_of,
@@ -120,7 +121,7 @@ def shortfalls(job: Job, stats: dict[str, Any]) -> list[str]:
 STAGE = Stage(
     "plan",
     ("plan", "allocation", "schedule"),
-    ("documents", "assignments", "profiles", "clusters.grouping", "carriers"),
+    ("documents", "assignments", "profiles", "clusters.grouping", "carriers", "learned"),
     settings,
     work,
 )
@@ -146,10 +147,11 @@ def make_plan(store: Store, job: Job) -> Result:
     content = held_out.reads_content(job)
     capped = bool(job.capped_tokens)
     documents = load_eligible(store, splits, job.domains, total, _reads_quality(job), content, with_carriers=capped)
-    groups = load_groups(store, job)
+    learned = load_learned(store, job)
+    groups = learned.groups[:, None] if learned and learned.of == "clusters" else load_groups(store, job)
     clusters = len(load_centroids(store))
     documents, held = held_out.hold_out(job, documents, cells_of(job, documents, clusters))
-    cells = cells_of(job, documents, clusters, groups)
+    cells = cells_of(job, documents, clusters, groups, learned)
     profiles = load_profiles(store) if "auto" in job.strategies else None
     phases, used = draw_phases(job, documents, cells, profiles)
     seen = coverage(documents.tokens, used)

@@ -7,8 +7,6 @@ in the order of the splits, so the tasks can't matter. Does nothing unless `blen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,25 +14,25 @@ import numpy as np
 import pyarrow as pa
 
 from curation import tables
-from curation.config import Job, Source
-from curation.errors import CurationError, InputError
+from curation.config import Job
 from curation.sampling.auto_weights import FeatureTable
 from curation.sources.apart import read_apart
-from curation.sources.find import InputFile, find_files
-from curation.sources.sample import read_sample
+from curation.sources.find import InputFile
 from curation.stages.context import Result, Run, Stage
-from curation.stages.documents import EXCERPT_CHARACTERS
 from curation.stages.duplicates import dropped_documents
 from curation.stages.phases import Profiles
+from curation.stages.reference import check_same, files_digest, no_text, reference_files, reference_texts
 from curation.stages.splits import load_files, load_splits, part_name
 from curation.stages.workers import map_items
-from curation.storage.store import Store, fingerprint
+from curation.storage.store import Store
 from curation.text.features import FEATURES, Profile, profile
 
 PROFILES = "profiles/profiles.parquet"
 
-#: Splits that a task measures; files of the reference corpus whose beginning is read, and texts taken of each.
-TASK_SPLITS, REFERENCE_FILES, REFERENCE_TEXTS = 8, 64, 500
+#: Splits that a task measures.
+TASK_SPLITS = 8
+#: Key of the reference corpus in the job file.
+KEY = "blending.reference"
 
 
 def settings(job: Job) -> dict[str, Any] | None:
@@ -66,7 +64,7 @@ def work(run: Run) -> Result:
         by_domain = [_sum([found[split] for split in wanted if domain_of[split] == name]) for name in names]
         stats: dict[str, Any] = {"texts": texts, "features": len(FEATURES)}
         if run.job.blending.reference:
-            files = reference_files(run.job)
+            files = reference_files(run.job.blending.reference, KEY)
             stats["reference"] = files_digest(files)
             [(_, measured)] = map_items([files], measure_reference, run.job.blending.reference.text_column)
             names.append(None)
@@ -77,19 +75,16 @@ def work(run: Run) -> Result:
 
 def recheck(run: Run) -> None:
     """The reference corpus may have changed."""
-    marker = run.store.marker("profiles")
-    if marker and "reference" in marker.stats and marker.stats["reference"] != files_digest(reference_files(run.job)):
-        raise InputError(
-            "blending.reference: its files changed since this run measured them; put them back, or remove "
-            f"{run.store.root}/profiles to measure them anew"
-        )
+    marker, reference = run.store.marker("profiles"), run.job.blending.reference
+    if marker and reference and "reference" in marker.stats:
+        check_same(marker.stats["reference"], reference, KEY, f"{run.store.root}/profiles")
 
 
 def precheck(run: Run) -> None:
     """The reference corpus can be read: told before hours of work, not after."""
-    if settings(run.job) is not None and run.job.blending.reference:
-        measure = partial(_measure_file, run.job.blending.reference.text_column)
-        list(read_apart(measure, reference_files(run.job)[:1]))
+    reference = run.job.blending.reference
+    if settings(run.job) is not None and reference:
+        list(read_apart(partial(_measure_file, reference.text_column), reference_files(reference, KEY)[:1]))
 
 
 STAGE = Stage("profiles", ("profiles",), ("documents.excerpted", "duplicates"), settings, work, recheck, precheck)
@@ -107,48 +102,18 @@ def measure_splits(splits: list[int], store: Store) -> list[tuple[int, Profile]]
     return measured
 
 
-def reference_files(job: Job) -> list[InputFile]:
-    """The files of the reference corpus; at most REFERENCE_FILES, spread evenly over it."""
-    reference = job.blending.reference
-    assert reference is not None, "only asked for where there is one"
-    source = Source(domain="reference", path=reference.path, text_column=reference.text_column)
-    with _naming_the_reference():
-        files = find_files(source, 0)
-    chosen = sorted({round(place) for place in np.linspace(0, len(files) - 1, REFERENCE_FILES)})
-    return [files[index] for index in chosen]
-
-
-def files_digest(files: list[InputFile]) -> str:
-    """Hash of which files they are."""
-    return fingerprint([[file.path, file.etag] for file in files])
-
-
 def _measure_file(text_column: str, file: InputFile) -> Profile:
     return measure_reference([file], text_column)
 
 
 def measure_reference(files: list[InputFile], text_column: str) -> Profile:
     """The profile of the beginnings of some files."""
-    source = Source(domain="reference", path=[file.path for file in files], text_column=text_column)
     measured = _sum([])
     for file in files:
-        with _naming_the_reference():
-            texts = read_sample(source, file).texts[:REFERENCE_TEXTS]
-        measured = measured + profile([text[:EXCERPT_CHARACTERS] for text in texts])
+        measured = measured + profile(reference_texts(file, text_column, KEY))
     if not measured.documents.any():
-        raise InputError(
-            f"blending.reference: there is no text under {text_column!r} in {files[0].path}: see its text_column"
-        )
+        raise no_text(files, text_column, KEY)
     return measured
-
-
-@contextmanager
-def _naming_the_reference() -> Iterator[None]:
-    """Puts the reference's key into messages about a source."""
-    try:
-        yield
-    except CurationError as error:
-        raise type(error)(str(error).replace("sources.0", "blending.reference")) from error
 
 
 def _sum(profiles: list[Profile]) -> Profile:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -39,11 +39,13 @@ from curation.progress import Reporter
 from curation.report.sweep_text import Row, Sweep
 from curation.sampling.cells import cell_totals
 from curation.stages import carriers, centroids, profiles
+from curation.stages import learned as learned_stage
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Fingerprint, Stage
 from curation.stages.eligible import Eligible, load_eligible
 from curation.stages.embeddings import load_vectors
 from curation.stages.held_out import reads_content
+from curation.stages.learned_weights import Learned, learns, load_learned
 from curation.stages.phases import Profiles
 from curation.stages.recluster import Sample, cluster_anew
 from curation.stages.splits import load_splits, part_name
@@ -92,7 +94,10 @@ def sweep(
             measured = load_measured(store, one, fingerprint_of(profiles.STAGE, one, markers))
             if not knows_carriers(store, one, fingerprint_of(carriers.STAGE, one, markers)):
                 raise JobError("the run has not looked for the tokens that are capped: run the job with them first")
-            rows.append(Row(values, figures(one, corpus.clustered(one), measured)))
+            if learns(one) and _clustering(one) != _clustering(job):
+                raise JobError("learned weights are of the run's own clusters: run the job with these first")
+            learned = load_fitted(store, one, markers, fingerprint_of)
+            rows.append(Row(values, figures(one, corpus.clustered(one), measured, learned)))
         except JobError as error:
             lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
             rows.append(Row(values, None, "; ".join(lines)))
@@ -124,6 +129,17 @@ def load_measured(store: Store, job: Job, wanted: str) -> Profiles | None:
     if marker is None or marker.fingerprint != wanted:
         raise JobError("weights are auto, and the run has not measured the texts for that: run the job with auto first")
     return profiles.load_profiles(store)
+
+
+def load_fitted(store: Store, job: Job, markers: Mapping[str, Marker], fingerprint_of: Fingerprint) -> Learned | None:
+    """The fitted weights where a job's plan needs them; JobError where the run has others, or none."""
+    marker, clusters = (store.marker(name) for name in ("learned", "clusters"))
+    if learns(job) is None:
+        return None
+    known = {**markers, "clusters": clusters} if clusters else None
+    if marker is None or known is None or marker.fingerprint != fingerprint_of(learned_stage.STAGE, job, known):
+        raise JobError("weights are learned, and the run has not fitted them for that: run the job with these first")
+    return load_learned(store, job)
 
 
 def knows_carriers(store: Store, job: Job, wanted: str) -> bool:

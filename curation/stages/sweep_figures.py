@@ -21,6 +21,7 @@ from curation.stages.clusters import paths_of, paths_to_even
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, most_draws
 from curation.stages.held_out import hold_out
+from curation.stages.learned_weights import Learned
 from curation.stages.phases import Decision, Profiles, Spent, decide, phases_of
 from curation.stages.token_caps import by_class, classes_of, table_of, trim_draws, within_caps
 
@@ -41,11 +42,13 @@ class Clustered:
     """float32[C, d]."""
 
 
-def figures(job: Job, seen: Clustered, measured: Profiles | None) -> Figures:
+def figures(job: Job, seen: Clustered, measured: Profiles | None, learned: Learned | None = None) -> Figures:
     """What a job would draw. Raises JobError where the allocation refuses it."""
     even = job.sampling.balance == "clusters"
     groups = None if even else paths_to_even(job, paths_of(job, seen.centroids))
-    cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups)
+    if learned and learned.of == "clusters":
+        groups = learned.groups[:, None]
+    cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups, learned)
     seen, cells = without_validation(job, seen, cells)
     by_quality = any(request.by_quality for request in phases_of(job))
     decisions, unique = (_by_documents if by_quality else _by_cells)(job, seen, cells, measured)

@@ -3,8 +3,9 @@
 `files`: every file that a marker names is there with the bytes that were written, and none too many. `splits` and
 `schedule`, `shards`, `totals` and `held_out`: the tables' promises, split by split, shard by shard, and between the
 sums. `remade`: what is a pure function of committed tables is made once more, and must be the same bytes; `audit`: so
-is what the audit measured. `record`: the record says what the tables say, and no line of the chain of decisions is
-missing or changed. All of it in Ray tasks; the driver keeps sums only.
+is what the audit measured. `learned`: fitted weights are those that the trials speak for. `record`: the record says
+what the tables say, and no line of the chain of decisions is missing or changed. All of it in Ray tasks; the driver
+keeps sums only.
 
 Tables are looked at only when the files are whole, since a damaged one would only be noise.
 """
@@ -26,6 +27,7 @@ from curation.stages.sources import recheck
 from curation.storage.store import DONE, Store
 from curation.verify.audit import check_audit
 from curation.verify.files import check_files, read_job
+from curation.verify.learned import check_learned
 from curation.verify.record import check_chain, check_record
 from curation.verify.remade import check_remade
 from curation.verify.token_caps import check_carriers
@@ -71,7 +73,8 @@ def verify(
     if inputs:
         yield _inputs(store, job)
     try:
-        checks = [check_tables(store, job, sample, inputs), check_remade(store, job), check_audit(store, job)]
+        tables = [check_tables(store, job, sample, inputs), check_remade(store, job)]
+        checks = [*tables, check_audit(store, job), check_learned(store, job)]
         for fault in chain(*checks, check_carriers(store, job, sample) if inputs else ()):
             whole = whole and fault is None
             yield fault

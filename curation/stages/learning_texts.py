@@ -1,0 +1,139 @@
+"""The texts of the sample as tokens, and compiled for the n-gram model, in files that trials read.
+
+`learned/sample.npz` is the sample. A byte-pair vocabulary is trained on some of the pool, the texts are encoded by
+batches of splits, and one task compiles the pool for the questions of the validation texts
+(`language_model.ngram_pool`). Every file is a pure function of the ones before it and is there whole or not at all, so
+that what was done before a run died is not done again. They are removed when the weights are fitted.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation.config import Job
+from curation.counter_rng import keys
+from curation.language_model.bpe import encode, train_bpe
+from curation.language_model.encoding import Encoded, together
+from curation.language_model.ngram import Questions, questions
+from curation.language_model.ngram_pool import Answers, Ragged, answers
+from curation.sources.find import InputFile
+from curation.stages.learning_sample import FIT, POOL, Sample
+from curation.stages.reference import no_text, reference_texts
+from curation.stages.splits import part_name
+from curation.storage.store import Part, Store
+
+SAMPLE, VOCABULARY = "learned/sample.npz", "learned/bpe.json"
+GIVEN, COMPILED = "learned/given.npz", "learned/pool.npz"
+#: Documents that the vocabulary is trained on.
+VOCABULARY_TEXTS = 8_000
+#: Validation texts taken where the job names their files, both halves together.
+MOST_GIVEN = 2_400
+#: Key of the validation texts in the job file.
+KEY = "learning.validation"
+
+
+class Batch(NamedTuple):
+    """Splits whose texts one task encodes."""
+
+    number: int
+    splits: list[int]
+
+    @property
+    def name(self) -> str:
+        """The file of their tokens."""
+        return f"learned/tokens-{self.number:05}.npz"
+
+
+def save_sample(store: Store, sample: Sample) -> None:
+    """Commits the sample."""
+    store.write_arrays(SAMPLE, vars(sample))
+
+
+def load_sample(store: Store) -> Sample:
+    """The committed sample."""
+    return Sample(**store.read_arrays(SAMPLE))
+
+
+def train_vocabulary(splits: list[int], store: Store, job: Job) -> None:
+    """Commits the vocabulary, trained on some documents of the pool."""
+    sample = load_sample(store)
+    pool = sample.only(sample.role == POOL)
+    some = np.argsort(keys(job.seed, "learning.vocabulary", pool.doc_id), kind="stable")[:VOCABULARY_TEXTS]
+    doc_id, split = (np.sort(array[some]) for array in (pool.doc_id, pool.split))
+    texts = [text for one in splits if one in split for text in _texts(store, one, doc_id)]
+    store.write_bytes(VOCABULARY, train_bpe(texts, job.learning.vocabulary).encode())
+
+
+def encode_batch(batch: Batch, store: Store) -> None:
+    """Commits the tokens of a batch's documents of the sample, in their order."""
+    sample, bpe = load_sample(store), store.read_bytes(VOCABULARY).decode()
+    doc_id = sample.doc_id[np.isin(sample.split, batch.splits)]
+    texts = [text for split in batch.splits for text in _texts(store, split, doc_id)]
+    _save(store, batch.name, encode(bpe, texts))
+
+
+def encode_given(files: list[InputFile], store: Store, job: Job) -> None:
+    """Commits the tokens of the validation texts that the job names: of all, by chance, at most MOST_GIVEN."""
+    reference = job.learning.validation
+    assert reference is not None, "only asked for where there is one"
+    texts = [text for file in files for text in reference_texts(file, reference.text_column, KEY) if text]
+    if len(texts) < 2:
+        raise no_text(files, reference.text_column, KEY)
+    some = np.argsort(keys(job.seed, KEY, np.arange(len(texts))), kind="stable")[:MOST_GIVEN]
+    _save(store, GIVEN, encode(store.read_bytes(VOCABULARY).decode(), [texts[place] for place in np.sort(some)]))
+
+
+def compile_pool(batches: list[Batch], store: Store, vocabulary: int) -> Part:
+    """Commits the validation texts and the pool compiled for them."""
+    sample = load_sample(store)
+    encoded = together([_load(store, batch.name) for batch in batches])
+    held = _load(store, GIVEN) if store.exists(GIVEN) else encoded.take(np.flatnonzero(sample.role >= FIT))
+    pool = answers(questions(held, vocabulary=vocabulary), encoded.take(np.flatnonzero(sample.role == POOL)))
+    arrays: dict[str, NDArray[Any]] = {"held_tokens": held.tokens, "held_starts": held.starts}
+    for name in ("unigrams", "counted", "alone"):
+        arrays |= {f"{name}_{field}": array for field, array in vars(getattr(pool, name)).items()}
+    arrays["counter_ends"] = pool.counter_ends
+    for name in ("context", "gram"):
+        arrays |= {f"{name}_{order}": array for order, array in enumerate(getattr(pool, name))}
+    return store.write_arrays(COMPILED, arrays)
+
+
+class Compiled(NamedTuple):
+    """What trials are scored with."""
+
+    sample: Sample
+    asked: Questions
+    pool: Answers
+    held: Encoded
+
+
+@lru_cache(maxsize=1)
+def load_compiled(store: Store, digest: str, vocabulary: int) -> Compiled:
+    """The compiled pool. A process keeps the last; `digest` is the file's, so that it is no other run's."""
+    found = store.read_arrays(COMPILED)
+    held = Encoded(found["held_tokens"], found["held_starts"])
+    ragged = [Ragged(found[f"{name}_values"], found[f"{name}_starts"]) for name in ("unigrams", "counted", "alone")]
+    asked = questions(held, vocabulary=vocabulary)
+    lists = [[found[f"{name}_{order}"] for order in range(len(asked.contexts))] for name in ("context", "gram")]
+    return Compiled(load_sample(store), asked, Answers(*ragged, found["counter_ends"], *lists), held)
+
+
+def _texts(store: Store, split: int, doc_id: NDArray[np.int64]) -> list[str]:
+    """The excerpts of those documents of a split that are listed, in their order."""
+    table = store.read_table(part_name("excerpts", split))
+    wanted = np.isin(table["doc_id"].to_numpy(), doc_id, assume_unique=True)
+    texts: list[str] = table["text"].filter(pa.array(wanted)).to_pylist()
+    return texts
+
+
+def _save(store: Store, name: str, encoded: Encoded) -> None:
+    store.write_arrays(name, vars(encoded))
+
+
+def _load(store: Store, name: str) -> Encoded:
+    return Encoded(**store.read_arrays(name))

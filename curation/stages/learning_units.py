@@ -1,0 +1,158 @@
+"""What weights are learned of, and what the job's plan gives each cell under them.
+
+Units are the domains; or the groups of clusters, as the job makes them, else the clusters merged to MOST_UNITS by Ward
+linkage (`clustering.groups`): the trials that a fit takes grow with the units, and CLIMB (arXiv 2504.13161) found some
+20 as good as more. Under learned weights of clusters each cluster of a group gets its share by size, so the natural
+weights are the corpus as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.clustering.groups import group_clusters
+from curation.config import Job
+from curation.errors import JobError
+from curation.sampling.allocation import allocate
+from curation.sampling.mixture_space import Floats, MixtureSpace, mixture_space
+from curation.stages.centroid_file import load_centroids
+from curation.stages.clusters import load_groups
+from curation.stages.eligible import Cells
+from curation.stages.learned_weights import Learns, learns
+from curation.stages.phases import budget_tokens, phases_of
+from curation.storage.store import Store
+
+#: Units that clusters are merged to.
+MOST_UNITS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Mixing:
+    """The plan of a job as a function of the weights of U units."""
+
+    of: Learns
+    names: list[str]
+    """Of the units: domains, or numbers of groups."""
+    numbers: NDArray[np.int64]
+    """int64[U], ascending: indices of the domains, numbers of the groups."""
+    unit: NDArray[np.int32]
+    """int32[C x D]: the unit of each cell; -1 where nothing may be drawn."""
+    tokens: NDArray[np.int64]
+    """int64[C, D]: tokens that may be drawn."""
+    groups: NDArray[np.int32] | None
+    """int32[C], as `preference` takes them."""
+    space: MixtureSpace
+    budget: float
+    """Tokens that the job draws with these weights."""
+    clips: NDArray[np.int64]
+    exponent: float
+    shares: tuple[float, float]
+    """Least and largest share of a cluster."""
+    domains: list[str]
+
+    @property
+    def unit_tokens(self) -> NDArray[np.int64]:
+        """int64[U]: tokens of each unit that may be drawn."""
+        there = self.unit >= 0
+        found = np.bincount(self.unit[there], self.tokens.ravel()[there], len(self.names))
+        return np.rint(found).astype(np.int64)
+
+    def cell_tokens(self, weights: Floats) -> Floats:
+        """Tokens that the plan draws from each cell, float64[C x D], for weights float64[U]."""
+        whole = np.zeros(int(self.numbers[-1]) + 1 if self.of == "clusters" else len(self.domains))
+        whole[self.numbers] = weights
+        by_domain = self.of == "domains"
+        return allocate(
+            self.tokens,
+            budget=self.budget,
+            clips=self.clips,
+            exponent=self.exponent,
+            domain_weights=whole if by_domain else None,
+            when_short="hold_budget",
+            domain_names=self.domains,
+            min_share=self.shares[0],
+            max_share=self.shares[1],
+            groups=self.groups,
+            group_weights=None if by_domain else whole,
+        ).target.ravel()
+
+
+def mixing_of(job: Job, store: Store, cells: Cells) -> Mixing:
+    """What a job's weights are learned of.
+
+    Args:
+        job: a job that learns weights.
+        store: its run directory, where groups and centroids are.
+        cells: what there is, groups left out.
+
+    Raises:
+        JobError: there are not two units, or the clip leaves no choice between them.
+    """
+    of = learns(job)
+    assert of is not None, "only asked for where weights are learned"
+    requests = [request for request in phases_of(job) if of == "clusters" or request.weights == "learned"]
+    budget = sum(budget_tokens(request, cells) for request in requests)
+    clips: NDArray[np.int64] = np.max([request.clips for request in requests], axis=0)
+    tokens = cells.open_tokens
+    groups = _groups(job, store, of)
+    if of == "clusters":
+        assert groups is not None, "clusters always have groups here"
+        numbers, exponent = np.broadcast_to(groups[:, None], tokens.shape), 1.0
+    else:
+        numbers, exponent = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape), requests[0].exponent
+    found, unit = _units(numbers, tokens)
+    names = [str(number) if of == "clusters" else job.domains[number] for number in found.tolist()]
+    space = _space(job, names, unit, tokens, clips, budget)
+    sampling = job.sampling
+    bounds = sampling.min_cluster_share, sampling.max_cluster_share
+    return Mixing(of, names, found, unit, tokens, groups, space, budget, clips, exponent, bounds, job.domains)
+
+
+def theme_groups(job: Job, store: Store) -> NDArray[np.int32]:
+    """The groups that stand for the clusters' themes: int32[C]."""
+    if job.clustering.groups is not None:
+        return load_groups(store)
+    return group_clusters(load_centroids(store), MOST_UNITS)
+
+
+def _groups(job: Job, store: Store, of: Learns) -> NDArray[np.int32] | None:
+    if of == "clusters":
+        return theme_groups(job, store)
+    return load_groups(store) if job.sampling.balance == "groups" else None
+
+
+def _units(numbers: NDArray[np.integer], tokens: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The numbers that have tokens, ascending, and the place among them of each cell: int32[C x D], -1 where empty."""
+    there = tokens.ravel() > 0
+    found, place = np.unique(numbers.ravel()[there], return_inverse=True)
+    unit = np.full(tokens.size, -1, np.int32)
+    unit[there] = place
+    return found.astype(np.int64), unit
+
+
+def _space(
+    job: Job,
+    names: list[str],
+    unit: NDArray[np.int32],
+    tokens: NDArray[np.int64],
+    clips: NDArray[np.int64],
+    budget: float,
+) -> MixtureSpace:
+    """The bounds of the weights."""
+    key = "sampling.cluster_weights" if learns(job) == "clusters" else "blending.weights"
+    if len(names) < 2:
+        raise JobError(f"{key} is learned, and there is only {names[0]} to draw from: give it another value")
+    there = unit >= 0
+    supply = (tokens * clips).ravel()
+    sums = (np.bincount(unit[there], values[there], len(names)) for values in (tokens.ravel(), supply))
+    have, most = (np.rint(one).astype(np.int64) for one in sums)
+    space = mixture_space(have, most, budget, job.learning.floor)
+    if space.is_point:
+        raise JobError(
+            f"{key} is learned, and learning.floor and the clip leave no choice at this budget: lower learning.floor "
+            "or sampling.budget, or raise sampling.clip"
+        )
+    return space

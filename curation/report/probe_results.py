@@ -1,12 +1,14 @@
-"""What the results of a probe say: which loss is the target, which model judges, which strategy is best, and does it help.
+"""What the results of a probe say: which loss is the target, which model judges, what is best, and does it help.
 
 `curation probe` writes `probe/<key>/results.json`; its sentence, its tables and the page all read it through these.
-Where two models judged, the one with more seeds does, and another one that finds the opposite with every seed takes back
-a "helps": on one small corpus an n-gram model put a strategy 0.17 nats behind random where a GPT put it 0.10 ahead.
+Where two models judged, the one with more seeds does, and another one that finds the opposite with every seed takes
+back a "helps": on one small corpus an n-gram model put a strategy 0.17 nats behind random where a GPT put it 0.10
+ahead.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,13 +90,18 @@ def main_evaluator(results: dict[str, Any]) -> str:
 
 
 def mean_losses(results: dict[str, Any], evaluator: str, strategy: str) -> dict[str, float | None]:
-    """The mean over seeds of each loss of a strategy; None where no seed has it."""
+    """The mean over seeds of each loss of a strategy; None where no seed has a finite one."""
     cells = cells_of(results, evaluator, strategy)
     found = {}
     for name in dict.fromkeys(name for cell in cells for name in cell["losses"]):
-        known = [cell["losses"][name] for cell in cells if cell["losses"].get(name) is not None]
+        known = [cell["losses"][name] for cell in cells if is_known(cell["losses"].get(name))]
         found[name] = sum(known) / len(known) if known else None
     return found
+
+
+def is_known(loss: float | None) -> bool:
+    """Whether a loss is there: it is None where nothing was measured, and not finite where a training diverged."""
+    return loss is not None and math.isfinite(loss)
 
 
 def mean_of(results: dict[str, Any], evaluator: str, strategy: str, key: str) -> float:

@@ -1,4 +1,4 @@
-"""Makes the page of a finished run anew, from its tables: for `curation report`, and when a probe has something to add."""
+"""Makes the page of a finished run anew: for `curation report`, and when a probe has something to add."""
 
 from __future__ import annotations
 

@@ -88,6 +88,8 @@ def _worse(results: dict[str, Any], evaluator: str, metric: str, strategy: str, 
         for name in (strategy, best)
     ]
     shared = sorted(losses[0].keys() & losses[1].keys())
+    if not shared:
+        return True
     behind = np.array([losses[0][seed] - losses[1][seed] for seed in shared])
     error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
     return bool(behind.mean() > max(error, LEAST_EFFECT))

@@ -37,7 +37,8 @@ class Judgement:
         verdict: HELPS, HURTS or UNKNOWN.
         metric: the target, a name in METRICS.
         evaluator: the model that judges.
-        best: the comparison of the best strategy: of those that help and nothing speaks against, or else of all.
+        best: the comparison of the best strategy: of those that help and every model finds better, else of those that
+            help, else of all.
         others: the same strategy and metric by the other models.
         opposed: whether another model found it worse with every seed; then the verdict is never HELPS.
     """
@@ -58,9 +59,10 @@ def judgement(results: dict[str, Any]) -> Judgement | None:
     if not own:
         return None
     helpful = [row for row in own if row["verdict"] == HELPS]
-    best = next((row for row in helpful if not _opposed(row, rows)), (helpful or own)[0])
-    others = [row for row in rows if row["strategy"] == best["strategy"] and row is not best]
-    opposed = _opposed(best, rows)
+    confirmed = [row for row in helpful if all(one["difference"] < 0 for one in _others(row, rows))]
+    best = (confirmed or helpful or own)[0]
+    others = _others(best, rows)
+    opposed = any(one["difference"] > 0 and one["wins"] == 0 for one in others)
     if helpful:
         verdict = UNKNOWN if opposed else HELPS
     else:
@@ -68,10 +70,9 @@ def judgement(results: dict[str, Any]) -> Judgement | None:
     return Judgement(verdict, metric, evaluator, best, others, opposed)
 
 
-def _opposed(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-    """Whether another model found the strategy worse with every seed."""
-    others = (one for one in rows if one["strategy"] == row["strategy"] and one is not row)
-    return any(one["difference"] > 0 and one["wins"] == 0 for one in others)
+def _others(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons of the same strategy by other models."""
+    return [one for one in rows if one["strategy"] == row["strategy"] and one is not row]
 
 
 def target_metric(results: dict[str, Any]) -> str:

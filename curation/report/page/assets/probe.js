@@ -22,6 +22,7 @@ function probe() {
   const found = data.probe;
   if (!found) return null;
   const { settings } = found;
+  const compared = Object.keys(found.metrics).length > 0;
   const held = settings.held_back ? ` Held back from training: ${settings.held_back.join(", ")}.` : "";
   const about =
     `Each strategy drew ${short(settings.budget_tokens)} tokens from ${count(settings.pool_documents)} documents of ` +
@@ -42,8 +43,8 @@ function probe() {
         element("p", {}, found.sentence),
       ),
     ),
-    probeDifferences(found),
-    element("div", { class: "halves" }, probePrice(found), found.clip ? probeClip(found) : null),
+    compared ? probeDifferences(found) : null,
+    compared ? element("div", { class: "halves" }, probePrice(found), probeClip(found)) : null,
     found.domains.names.length ? probeDomains(found) : null,
     probeTables(found),
     probePilot(found),

@@ -93,6 +93,7 @@ function probePrice(found) {
 /** The sweep over the clip: the loss against what is repeated for it. */
 function probeClip(found) {
   const { clip } = found;
+  if (!clip) return null;
   const target = found.metrics[clip.metric] || WORDS(clip.metric);
   const taken = (row) => row.clip === clip.recommended;
   const rows = clip.rows.map((row) => ({ ...row, loss: row[clip.metric] }));
@@ -106,7 +107,7 @@ function probeClip(found) {
     ].join("\n");
   return figure({
     title: `The clip: take ${clip.recommended}`,
-    about: `${capital(clip.why)}`,
+    about: capital(clip.why),
     label: `The sweep over the clip. Recommended is ${clip.recommended}: ${clip.why}`,
     option: (paint) => ({
       grid: { left: 12, right: 24, top: 24, bottom: 28, containLabel: true },

@@ -18,6 +18,7 @@ from curation.report.probe_results import (
     HELPS,
     METRICS,
     cells_of,
+    is_known,
     main_evaluator,
     mean_losses,
     mean_of,
@@ -79,10 +80,16 @@ def swept(results: dict[str, Any]) -> dict[int, str]:
 def _worse(results: dict[str, Any], evaluator: str, metric: str, strategy: str, best: str) -> bool:
     """Whether a strategy is behind the best one by more than the noise and by more than is worth speaking of."""
     losses = [
-        {cell["seed"]: cell["losses"][metric] for cell in cells_of(results, evaluator, name)}
+        {
+            cell["seed"]: cell["losses"][metric]
+            for cell in cells_of(results, evaluator, name)
+            if is_known(cell["losses"].get(metric))
+        }
         for name in (strategy, best)
     ]
     shared = sorted(losses[0].keys() & losses[1].keys())
+    if not shared:
+        return True
     behind = np.array([losses[0][seed] - losses[1][seed] for seed in shared])
     error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
     return bool(behind.mean() > max(error, LEAST_EFFECT))

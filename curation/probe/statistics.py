@@ -26,7 +26,7 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 from scipy.stats import t as student
 
-from curation.report.probe_results import HELPS, HURTS, UNKNOWN
+from curation.report.probe_results import HELPS, HURTS, UNKNOWN, is_known
 
 #: Nats a token: less than this, one per cent of the perplexity, is nothing to speak of.
 LEAST_EFFECT = 0.01
@@ -69,8 +69,7 @@ def _compared(cells: Sequence[dict[str, Any]], metric: str, baseline: str) -> li
     """The comparisons of one evaluator and metric."""
     losses: dict[str, dict[int, float]] = {}
     for cell in cells:
-        loss = cell["losses"].get(metric)
-        if loss is not None and math.isfinite(loss):
+        if is_known(loss := cell["losses"].get(metric)):
             losses.setdefault(cell["strategy"], {})[cell["seed"]] = loss
     base = losses.pop(baseline, {})
     pairs = {name: [of[seed] - base[seed] for seed in sorted(of.keys() & base.keys())] for name, of in losses.items()}

@@ -26,9 +26,9 @@ from curation.report.probe_results import (
 BESIDE = {"worst_domain": "worst", "p90_domain": "p90", "natural": "natural"}
 LEGEND = (
     "Nats a token, means over seeds. macro: {metric}; difference: to {baseline}, negative is better, with its 95% "
-    "interval. won: seeds with a lower loss; sign: p-value of the exact sign test. verdict: corrected for the number of "
-    "strategies. worst, p90: of the domains. repeated: tokens drawn again, of all drawn; different: tokens drawn once "
-    "or more."
+    "interval. won: seeds with a lower loss; sign: p-value of the exact sign test. verdict: corrected for the number "
+    "of strategies. worst, p90: of the domains. repeated: tokens drawn again, of all drawn; different: tokens drawn "
+    "once or more."
 )
 
 
@@ -49,12 +49,8 @@ def probe_text(results: dict[str, Any], width: int = 140) -> str:
     console.print(Text(LEGEND.format(**told), style="dim"))
     if results["clip"]:
         _print_clip(results["clip"], console)
-    if pilot := results["pilot"]:
-        told_pilot = (
-            f"Pilot on {pilot['fraction']:.0%} of the documents: its order of {len(pilot['strategies'])} strategies has a "
-            f"rank correlation of {pilot['rank_correlation']:.2f} with that of the whole."
-        )
-        console.print(Text(told_pilot))
+    if results["pilot"]:
+        console.print(Text(_pilot(results["pilot"])))
     console.print(Text(f"\n{printable(results['sentence'])}", style="bold"))
     return stream.getvalue()
 
@@ -63,10 +59,10 @@ def _about(results: dict[str, Any]) -> str:
     """What was compared, on what."""
     settings = results["settings"]
     held = settings["held_back"]
-    judged = f"Validation text of {settings['validation_documents']:,} documents, {short(settings['validation_tokens'])} tokens"
+    held_out = f"{settings['validation_documents']:,} documents with {short(settings['validation_tokens'])} tokens"
     told = (
-        f"{short(settings['budget_tokens'])} tokens drawn by each strategy from {settings['pool_documents']:,} documents "
-        f"with {short(settings['pool_tokens'])} tokens. {judged}, none of it in training."
+        f"{short(settings['budget_tokens'])} tokens drawn by each strategy from {settings['pool_documents']:,} "
+        f"documents with {short(settings['pool_tokens'])} tokens. Validation text: {held_out}, none of it in training."
     )
     return told + (f" Held back from training: {', '.join(map(printable, held))}." if held else "")
 
@@ -102,7 +98,7 @@ def _against(row: dict[str, Any] | None, baseline: bool) -> list[str]:
     if row is None:
         return ["", "", "", "", "baseline" if baseline else ""]
     interval = "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
-    won, sign = f"{row['wins']} of {row['seeds']}", f"{row['p_sign']:.3f}"
+    won, sign = f"{row['wins']} of {row['seeds']}", f"{row['p_sign']:.3g}"
     return [f"{row['difference']:+.3f}", interval, won, sign, row["verdict"]]
 
 
@@ -123,6 +119,15 @@ def _print_clip(clip: dict[str, Any], console: Console) -> None:
         table.add_row(*map(Text, cells))
     console.print(table)
     console.print(Text(f"Take sampling.clip={clip['recommended']}: {clip['why']}"))
+
+
+def _pilot(pilot: dict[str, Any]) -> str:
+    """How well the pilot foretold the whole, whichever of the two these results are of."""
+    told, strategies = f"A pilot on {pilot['fraction']:.0%} of the documents", len(pilot["strategies"])
+    if pilot["rank_correlation"] is None:
+        return f"{told} can't be compared with the whole: {strategies} strategies are in no order."
+    order = f"put {strategies} strategies in an order that has a rank correlation of {pilot['rank_correlation']:.2f}"
+    return f"{told} {order} with that of the whole (1: the same, 0: no likeness)."
 
 
 def _new_table(title: str, *columns: str) -> Table:

@@ -60,7 +60,8 @@ def _unknown(results: dict[str, Any], judged: Judgement) -> str:
     beginning = f"Can't tell whether {best} helps: it" if count == 1 else f"Can't tell: the best of {count}, {best},"
     told = (
         f"{beginning} changes the {METRICS[judged.metric]} by {row['difference']:+.3f} nats a token "
-        f"({perplexity(row['difference'])}) {_against(results, judged)}, better in {row['wins']} of {row['seeds']} seeds"
+        f"({perplexity(row['difference'])}) {_against(results, judged)}, "
+        f"better in {row['wins']} of {row['seeds']} seeds"
     )
     if row["seeds"] < FEWEST_SEEDS:
         return f"{told}, and fewer than {FEWEST_SEEDS} seeds prove nothing"

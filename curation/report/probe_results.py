@@ -1,12 +1,14 @@
-"""What the results of a probe say: which loss is the target, which model judges, which strategy is best, and does it help.
+"""What the results of a probe say: which loss is the target, which model judges, what is best, and does it help.
 
 `curation probe` writes `probe/<key>/results.json`; its sentence, its tables and the page all read it through these.
-Where two models judged, the one with more seeds does, and another one that finds the opposite with every seed takes back
-a "helps": on one small corpus an n-gram model put a strategy 0.17 nats behind random where a GPT put it 0.10 ahead.
+Where two models judged, the one with more seeds does, and another one that finds the opposite with every seed takes
+back a "helps": on one small corpus an n-gram model put a strategy 0.17 nats behind random where a GPT put it 0.10
+ahead.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +37,8 @@ class Judgement:
         verdict: HELPS, HURTS or UNKNOWN.
         metric: the target, a name in METRICS.
         evaluator: the model that judges.
-        best: the comparison of the best strategy: of those that help and nothing speaks against, or else of all.
+        best: the comparison of the best strategy: of those that help and every model finds better, else of those that
+            help, else of all.
         others: the same strategy and metric by the other models.
         opposed: whether another model found it worse with every seed; then the verdict is never HELPS.
     """
@@ -56,9 +59,10 @@ def judgement(results: dict[str, Any]) -> Judgement | None:
     if not own:
         return None
     helpful = [row for row in own if row["verdict"] == HELPS]
-    best = next((row for row in helpful if not _opposed(row, rows)), (helpful or own)[0])
-    others = [row for row in rows if row["strategy"] == best["strategy"] and row is not best]
-    opposed = _opposed(best, rows)
+    confirmed = [row for row in helpful if all(one["difference"] < 0 for one in _others(row, rows))]
+    best = (confirmed or helpful or own)[0]
+    others = _others(best, rows)
+    opposed = any(one["difference"] > 0 and one["wins"] == 0 for one in others)
     if helpful:
         verdict = UNKNOWN if opposed else HELPS
     else:
@@ -66,10 +70,9 @@ def judgement(results: dict[str, Any]) -> Judgement | None:
     return Judgement(verdict, metric, evaluator, best, others, opposed)
 
 
-def _opposed(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-    """Whether another model found the strategy worse with every seed."""
-    others = (one for one in rows if one["strategy"] == row["strategy"] and one is not row)
-    return any(one["difference"] > 0 and one["wins"] == 0 for one in others)
+def _others(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons of the same strategy by other models."""
+    return [one for one in rows if one["strategy"] == row["strategy"] and one is not row]
 
 
 def target_metric(results: dict[str, Any]) -> str:
@@ -88,13 +91,18 @@ def main_evaluator(results: dict[str, Any]) -> str:
 
 
 def mean_losses(results: dict[str, Any], evaluator: str, strategy: str) -> dict[str, float | None]:
-    """The mean over seeds of each loss of a strategy; None where no seed has it."""
+    """The mean over seeds of each loss of a strategy; None where no seed has a finite one."""
     cells = cells_of(results, evaluator, strategy)
     found = {}
     for name in dict.fromkeys(name for cell in cells for name in cell["losses"]):
-        known = [cell["losses"][name] for cell in cells if cell["losses"].get(name) is not None]
+        known = [cell["losses"][name] for cell in cells if is_known(cell["losses"].get(name))]
         found[name] = sum(known) / len(known) if known else None
     return found
+
+
+def is_known(loss: float | None) -> bool:
+    """Whether a loss is there: it is None where nothing was measured, and not finite where a training diverged."""
+    return loss is not None and math.isfinite(loss)
 
 
 def mean_of(results: dict[str, Any], evaluator: str, strategy: str, key: str) -> float:

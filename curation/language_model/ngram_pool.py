@@ -164,7 +164,7 @@ def _count(numbers: Ragged, drawn: NDArray[np.integer], times: NDArray[np.intege
     values, lengths = numbers.of(drawn)
     if (times == 1).all():
         return np.bincount(values, minlength=size).astype(np.float64)
-    return np.bincount(values, np.repeat(times, lengths).astype(np.float64), minlength=size)
+    return np.asarray(np.bincount(values, np.repeat(times, lengths), size), np.float64)
 
 
 def _running(values: NDArray[np.float64] | NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -97,6 +97,31 @@ def loss_figures(asked: Asked, losses: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
+def difference_errors(asked: Asked, differences: NDArray[np.float64]) -> dict[str, float]:
+    """How far off a difference between two strategies is by the choice of validation text: standard errors.
+
+    Seeds do not tell this, since all of them are asked about the same documents. Domains (clusters, languages) are
+    what they are, and the documents of each a sample.
+
+    Args:
+        asked: what the figures are taken over.
+        differences: float64[v], of the loss on each validation document.
+
+    Returns:
+        By name of the loss; those that are no means of means (the worst, the percentile) are left out.
+    """
+    found = {}
+    for name, some in (
+        ("macro_domain", asked.domains),
+        ("macro_cluster", asked.clusters),
+        ("macro_language", asked.languages),
+    ):
+        if some.names:
+            found[name] = float(np.sqrt(_squared_errors(some, asked.weight, differences).sum()) / len(some.names))
+    natural = asked.share**2 @ _squared_errors(asked.every_domain, asked.weight, differences)
+    return found | {"natural": float(np.sqrt(natural))}
+
+
 def draw_figures(copies: NDArray[np.integer], lengths: NDArray[np.int64]) -> dict[str, Any]:
     """What a cell says of its draws: integers[n] of each document of the pool, of int64[n] tokens."""
     drawn, unique = int(copies @ lengths), int(lengths[copies > 0].sum())
@@ -115,3 +140,13 @@ def _means(some: Strata, weight: NDArray[np.float64], losses: NDArray[np.float64
     number, own = some.number[inside], weight[inside]
     size = len(some.names)
     return np.bincount(number, own * losses[inside], size) / np.bincount(number, own, size)
+
+
+def _squared_errors(some: Strata, weight: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[strata]: the squared standard error of each weighted mean; 0 for a single document."""
+    inside, size = some.number >= 0, len(some.names)
+    number, own = some.number[inside], weight[inside]
+    off = values[inside] - _means(some, weight, values)[number]
+    count = np.bincount(number, minlength=size)
+    squared = np.bincount(number, (own * off) ** 2, size) / np.bincount(number, own, size) ** 2
+    return squared * count / np.maximum(count - 1, 1)

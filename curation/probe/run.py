@@ -54,7 +54,7 @@ def probe(
         strategies = chosen_strategies(job, asked.strategies, len(pool.doc_id), epochs)
         run_trials(held, plan, pool, over, units(held, plan, strategies, asked.seeds), reporter)
         told = settings_of(pool, plan, job, asked.fraction, asked.seeds, target)
-        results = build_results(held, plan, strategies, asked.seeds, told)
+        results = build_results(held, plan, strategies, asked.seeds, told, over)
         results["pilot"] = pilot_of(held, key, results)
         held.write_json(results_name(key), results)
         held.write_json(LATEST, {"key": key})
@@ -129,8 +129,8 @@ def repeats_less(job: Job, pool: Pool, epochs: float) -> str | None:
     if job.phases or own < 2 * epochs:
         return None
     return (
-        f"each strategy draws {epochs:.2g} epochs of the pool, and the job {own:.2g} of the corpus, which repeats more: "
-        f"--epochs {own:.2g} asks at the job's own"
+        f"each strategy draws {epochs:.2g} epochs of the pool, and the job {own:.2g} of the corpus, which repeats "
+        f"more: --epochs {own:.2g} asks at the job's own"
     )
 
 

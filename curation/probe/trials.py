@@ -32,6 +32,8 @@ from curation.storage.store import Store, fingerprint
 
 #: Raise it when a cell's figures change for the same pool and strategy.
 TRIALS_VERSION = 1
+#: The key of a cell's file under which the loss on each validation document is.
+BY_DOCUMENT = "by_document"
 #: Documents of the pool that a task compiles for the n-gram model.
 TASK_DOCUMENTS = 8_192
 
@@ -207,7 +209,8 @@ def _cells(
             figures.append(draw_figures(drawn.copies, pool.text.lengths))
         cell = {"strategy": strategy.name, "seed": unit.seed, "evaluator": unit.evaluator}
         cell |= loss_figures(asked, found) | _mean(figures)
-        yield strategy, cell | {"key": cell_key(plan, strategy, unit.seed, unit.evaluator)}
+        cell |= {"key": cell_key(plan, strategy, unit.seed, unit.evaluator), BY_DOCUMENT: np.round(found, 5).tolist()}
+        yield strategy, cell
 
 
 def _clusters_of(unit: Unit, plan: Plan, pool: Pool, fold: Fold) -> tuple[NDArray[np.int64], Clustered]:

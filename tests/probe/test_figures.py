@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from curation.probe.figures import asked_about, draw_figures, loss_figures
+from curation.probe.figures import asked_about, difference_errors, draw_figures, loss_figures
 from tests.probe.pools import TOPICS, made_pool
 
 
@@ -53,6 +53,22 @@ def test_domains_with_little_validation_text_count_in_the_natural_loss_alone(poo
     found = loss_figures(asked_about(few, TOPICS, None), losses)
     assert list(found["by_domain"]) == ["cooking", "space"]
     assert found["losses"]["natural"] > 1.5
+
+
+def test_the_error_by_the_choice_of_validation_text_is_that_of_drawing_it_again(pool):
+    asked, rng = asked_about(pool, TOPICS, None), np.random.default_rng(0)
+    level, found = np.array([0.1, -0.4, 0.2])[pool.validation.domain], {"macro_domain": [], "natural": []}
+    errors = []
+    for _ in range(400):
+        differences = level + rng.normal(size=len(level)) * 0.3
+        losses = loss_figures(asked, differences)["losses"]
+        errors.append(difference_errors(asked, differences))
+        for name, values in found.items():
+            values.append(losses[name])
+    for name, values in found.items():
+        told = np.sqrt(np.mean([one[name] ** 2 for one in errors]))
+        assert told == pytest.approx(np.std(values), rel=0.12)
+    assert set(errors[0]) == {"macro_domain", "macro_cluster", "macro_language", "natural"}
 
 
 def test_what_was_drawn():

@@ -13,7 +13,7 @@ import numpy as np
 
 from curation.config import Job
 from curation.probe.clip import clip_guidance
-from curation.probe.figures import TARGETS, Asked, difference_errors
+from curation.probe.figures import TARGETS, Scope, difference_errors
 from curation.probe.pool import Pool
 from curation.probe.statistics import comparisons
 from curation.probe.strategies import BASELINE, Strategy
@@ -60,9 +60,9 @@ def build_results(
     strategies: Sequence[Strategy],
     seeds: dict[str, int],
     settings: dict[str, Any],
-    over: Asked,
+    scope: Scope,
 ) -> dict[str, Any]:
-    """results.json of a probe whose cells, taken over `over`, are all done; but for its `debt` and `pilot`."""
+    """results.json of a probe whose cells, taken over `scope`, are all done; but for its `pilot`."""
     whole = [
         cell
         for evaluator, count in seeds.items()
@@ -71,7 +71,7 @@ def build_results(
         if (cell := done_cell(store, plan, strategy, seed, evaluator)) is not None
     ]
     cells = [{name: value for name, value in cell.items() if name not in ("key", BY_DOCUMENT)} for cell in whole]
-    compared = comparisons(cells, BASELINE, text_errors(whole, over))
+    compared = comparisons(cells, BASELINE, text_errors(whole, scope))
     first = next(iter(seeds))
     results: dict[str, Any] = {
         "version": RESULTS_VERSION,
@@ -87,10 +87,10 @@ def build_results(
     }
     results["clip"] = clip_guidance(results)
     results["sentence"] = sentence(results)
-    return results | {"pilot": None, "debt": None}
+    return results | {"pilot": None, "debt": store.read_json(f"{plan.folder}/debt.json")}
 
 
-def text_errors(cells: Sequence[dict[str, Any]], over: Asked) -> dict[tuple[str, str, str], float]:
+def text_errors(cells: Sequence[dict[str, Any]], scope: Scope) -> dict[tuple[str, str, str], float]:
     """How far off each comparison is by the choice of validation text, by evaluator, metric and strategy."""
     losses: dict[tuple[str, str], list[list[float]]] = {}
     for cell in cells:
@@ -99,7 +99,7 @@ def text_errors(cells: Sequence[dict[str, Any]], over: Asked) -> dict[tuple[str,
     return {
         (evaluator, metric, strategy): error
         for (evaluator, strategy), mean in means.items()
-        for metric, error in difference_errors(over, mean - means[evaluator, BASELINE]).items()
+        for metric, error in difference_errors(scope, mean - means[evaluator, BASELINE]).items()
     }
 
 

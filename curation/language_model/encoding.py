@@ -1,0 +1,69 @@
+"""Documents as token ids, one after the other in a single array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: The token that ends every document.
+END = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Token ids of documents.
+
+    Attributes:
+        tokens: uint16[t], all documents' ids, each document ended by `END`.
+        starts: int64[n + 1]; document i is `tokens[starts[i]:starts[i + 1]]`.
+    """
+
+    tokens: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """int64[n]: tokens of each document, its end counted."""
+        return np.diff(self.starts)
+
+    def take(self, indices: NDArray[np.integer]) -> Encoded:
+        """Some documents, in this order; one may come several times."""
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[indices])])
+        return Encoded(self.tokens[places(self.starts, indices)], starts)
+
+
+def together(parts: Sequence[Encoded]) -> Encoded:
+    """The documents of several parts, one after the other."""
+    ends = np.cumsum([0, *(len(part.tokens) for part in parts)])
+    starts = [part.starts[:-1] + end for part, end in zip(parts, ends, strict=False)]
+    tokens = np.concatenate([np.zeros(0, np.uint16), *(part.tokens for part in parts)])
+    return Encoded(tokens, np.concatenate([np.zeros(0, np.int64), *starts, ends[-1:]]))
+
+
+def places(starts: NDArray[np.int64], rows: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Indices of everything in some rows of a ragged array.
+
+    Args:
+        starts: int64[n + 1], where the rows begin.
+        rows: which of them, in the order wanted.
+
+    Returns:
+        int64[m], m the length of these rows together.
+
+    Example:
+        >>> places(np.array([0, 2, 3, 6]), np.array([2, 0])).tolist()
+        [3, 4, 5, 0, 1]
+    """
+    lengths = starts[rows + 1] - starts[rows]
+    ends = np.cumsum(lengths)
+    shift = starts[rows] - (ends - lengths)
+    found: NDArray[np.int64] = np.arange(ends[-1] if len(ends) else 0) + np.repeat(shift, lengths)
+    return found

@@ -239,20 +239,28 @@ def test_a_run_that_was_not_probed_has_no_such_section(view, plain_page):
     assert page.get_by_role("link", name="Does it help?").count() == 0
 
 
+#: The first place, from the upper left, at which the cursor becomes a pointer: a point is there.
+FIND_POINT = """chart => {
+  const area = chart.firstElementChild, box = area.getBoundingClientRect();
+  for (let y = 20; y < box.height - 60; y += 4)
+    for (let x = 150; x < box.width; x += 4) {
+      area.dispatchEvent(new MouseEvent("mousemove", {clientX: box.left + x, clientY: box.top + y, bubbles: true}));
+      if (area.style.cursor === "pointer") return {x: box.left + x, y: box.top + y};
+    }
+  return null;
+}"""
+
+
 def test_a_point_of_a_probe_tells_its_figures(view, large_page):
     page = view(large_page)
     chart = page.locator("#probe .chart").first
     chart.scroll_into_view_if_needed()
     chart.locator("canvas").first.wait_for()
-    before, box = chart.screenshot(), chart.bounding_box()
-    # The drawing's cursor becomes a pointer over a point; rows are some 35 pixels high, points 10.
-    cursor = "document.querySelector('#probe .chart div').style.cursor"
-    places = ((x, y) for y in range(25, 60, 7) for x in range(210, int(box["width"]), 7))
-    for x, y in places:
-        page.mouse.move(box["x"] + x, box["y"] + y)
-        if page.evaluate(cursor) == "pointer":
-            break
-    assert page.evaluate(cursor) == "pointer"
+    page.mouse.move(1, 1)
+    before = chart.screenshot()
+    place = chart.evaluate(FIND_POINT)
+    assert place is not None
+    page.mouse.move(place["x"], place["y"])
     assert chart.screenshot() != before
 
 

@@ -1,9 +1,9 @@
 """The page `report/index.html`: gathers what is on it and writes it.
 
-Reads `report/summary.json`, the two tables of `page_tables` and the small tables of clusters, cells and centroids: no
-text, no table by document, no Ray. `pipeline` writes the page when all stages are done, and `curation report` at any
-time after that. The seconds of the stages are on it, which differ from run to run; so the page is the one file of a
-run directory whose bytes nobody promises, and `verify` lets it be.
+Reads `report/summary.json`, the two tables of `page_tables`, the small tables of clusters, cells and centroids, and
+what the last `curation probe` found: no text, no table by document, no Ray. `pipeline` writes the page when all stages
+are done, and `curation report` and `curation probe` after that. The seconds of the stages are on it, which differ
+from run to run; so the page is the one file of a run directory whose bytes nobody promises, and `verify` lets it be.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from curation.config.plan import NO_CLIP
 from curation.errors import JobError
 from curation.report.page.data import Clusters, Mixture, PageData, Series, StageTime, Stretch
 from curation.report.page.figures import flow, lorenz
+from curation.report.page.probe import probe_part
 from curation.report.page.projection import map_places
 from curation.report.page.render import page_html
 from curation.report.summary import first_phase
@@ -32,6 +33,9 @@ from curation.stages.plan_tables import ALLOCATION
 from curation.storage.store import Store
 
 PAGE = "report/index.html"
+
+#: Where `curation probe` names the last probe of the run, and the last look at a curation debt; and what each left.
+PROBE, DEBT = ("probe/latest.json", "results.json"), ("probe/debt.json", "debt.json")
 
 #: Raise it when the tables of the page come out otherwise: reports that are done are then done again.
 PAGE_VERSION = 1
@@ -102,7 +106,16 @@ def page_data(store: Store, job: Job, summary: dict[str, Any], seconds: Mapping[
         token_caps=summary.get("token_caps", []),
         audited=[name for name in AUDITED if name in summary],
         times=stage_times(summary, seconds),
+        probe=probe_part(last_found(store, *PROBE)),
+        debt=last_found(store, *DEBT),
     )
+
+
+def last_found(store: Store, latest: str, name: str) -> dict[str, Any] | None:
+    """What the last of the probes left under this name; None where there was none."""
+    named = store.read_json(latest)
+    found: dict[str, Any] | None = named and store.read_json(f"probe/{named['key']}/{name}")
+    return found
 
 
 def clusters_of(store: Store, summary: dict[str, Any]) -> tuple[Clusters, float]:

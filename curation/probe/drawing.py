@@ -1,0 +1,65 @@
+"""What a strategy draws from a pool: clustered and planned by the functions that a run of its job uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.clustering.groups import group_clusters
+from curation.config import Job
+from curation.probe.pool import Pool
+from curation.probe.strategies import Strategy
+from curation.stages.draws import draw_phases
+from curation.stages.eligible import Eligible, cells_of
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What a strategy draws: `copies` int16[n] of each document of the pool, `order` int[draws]: which, in order."""
+
+    copies: NDArray[np.int16]
+    order: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Clustered:
+    """Some documents of the pool in clusters; `centroids` float32[K, d], K = 1 where nobody asked for clusters."""
+
+    documents: Eligible
+    centroids: NDArray[np.float32]
+
+
+def documents_of(pool: Pool, places: NDArray[np.int64]) -> Eligible:
+    """Some documents of the pool as the planner has them, all in one cluster; tokens are the probe's."""
+    return Eligible(
+        doc_id=pool.doc_id[places],
+        cell=pool.domain[places],
+        tokens=pool.text.lengths[places].astype(np.int32),
+        bytes=np.zeros(len(places), np.int32),
+        quality=None,
+        content=None,
+        ends=np.array([len(places)], np.int64),
+    )
+
+
+def cluster(job: Job, strategy: Strategy, pool: Pool, places: NDArray[np.int64]) -> Clustered:
+    """Clusters some documents of the pool as a strategy's job asks for it; one cluster where it needs none."""
+    documents = documents_of(pool, places)
+    if not strategy.clustered:
+        return Clustered(documents, np.zeros((1, pool.vectors.shape[1]), np.float32))
+    from curation.stages.recluster import Sample, cluster_anew
+
+    return Clustered(*cluster_anew(job, Sample(documents, [pool.vectors[places]]), lambda _: None))
+
+
+def draw(job: Job, clustered: Clustered, pool: Pool, places: NDArray[np.int64]) -> Drawn:
+    """What a strategy's job draws from clustered documents, as draws of the pool's."""
+    wanted = job.clustering.groups if job.sampling.balance == "groups" else None
+    groups = None if wanted is None else group_clusters(clustered.centroids, wanted)
+    cells = cells_of(job, clustered.documents, len(clustered.centroids), groups)
+    phases, used = draw_phases(job, clustered.documents, cells, None)
+    copies = np.zeros(len(pool.doc_id), np.int16)
+    copies[places] = used
+    return Drawn(copies, places[np.concatenate([phase.drawn.document for phase in phases])])

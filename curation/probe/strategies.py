@@ -1,0 +1,207 @@
+"""Strategies: the ways of drawing that a probe compares. Each is a set of keys of the job file, and nothing else.
+
+So there is no second law beside the planner's: a strategy's job is the run's with these keys, the pool is clustered
+and drawn from as a run of that job would do it (`drawing`), and who likes an outcome takes its keys over with `--set`.
+A new strategy is a row of `STRATEGIES`.
+
+Of the run's job the encoder, the sources and the other keys of `clustering` stay. What else decides about drawing
+(sampling, blending, quality, phases, clips of sources) is the strategy's own, or the default.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from curation.config import Job
+from curation.config.plan import METHODS
+from curation.counter_rng import nth_seed
+from curation.errors import JobError
+from curation.job_file import parse_job
+
+#: The strategy that all others are compared with.
+BASELINE = "random"
+#: Documents of the pool that a cluster needs, on average; fewer clusters are made where there are not as many.
+ROWS_A_CLUSTER = 20
+#: K-Means iterations, at most: the pool is small, and what comes later moves few documents.
+ITERATIONS = 25
+
+_CLUSTERS, _METHOD, _CLIP = "clustering.clusters", "sampling.method", "sampling.clip"
+_BALANCED: dict[str, Any] = {_METHOD: "cluster_clip"}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way of drawing: its name, what it does in words, and the job keys that it stands for, as `--set` has them."""
+
+    name: str
+    words: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the draws hang on clusters."""
+        by_groups = self.parameters.get("sampling.balance", "clusters") != "clusters"
+        method = METHODS[self.parameters.get(_METHOD, "cluster_clip")]
+        exponent = self.parameters.get("sampling.cluster_exponent", method["sampling"]["cluster_exponent"])
+        return by_groups or float(exponent) < 1
+
+
+def _clip(clip: int) -> Strategy:
+    times = "once" if clip == 1 else f"{clip} times"
+    words = f"even clusters, no document more than {times}"
+    return Strategy(f"cluster_clip_{clip}", words, {**_BALANCED, _CLIP: clip})
+
+
+def _clusters(clusters: int) -> Strategy:
+    words = f"even clusters, up to {clusters:,} of them, no document more than 5 times"
+    return Strategy(f"clusters_{clusters}", words, {**_BALANCED, _CLIP: 5, _CLUSTERS: clusters})
+
+
+def _groups(fine: int, groups: int) -> Strategy:
+    words = f"up to {fine:,} clusters in {groups} even groups, no document more than 5 times"
+    keys = {_CLUSTERS: [fine, groups], "sampling.balance": "groups", "sampling.cluster_exponent": 1.0}
+    return Strategy(f"groups_{groups}", words, {**_BALANCED, _CLIP: 5, **keys})
+
+
+_LISTED = (
+    Strategy(BASELINE, "the corpus as it is", {_METHOD: "random"}),
+    Strategy("uniform", "even clusters, repeated without limit", {_METHOD: "uniform"}),
+    *map(_clip, (1, 3, 5, 10, 20)),
+    *map(_clusters, (30, 100, 300, 1000)),
+    _groups(1000, 30),
+    Strategy(
+        "tempered",
+        "clusters by the root of their size, no document more than 5 times",
+        {**_BALANCED, _CLIP: 5, "sampling.cluster_exponent": 0.5},
+    ),
+    Strategy("unimax", "even domains, no document more than 5 times", {_METHOD: "unimax", _CLIP: 5}),
+    Strategy(
+        "even_domains",
+        "even domains, and even clusters in each, no document more than 5 times",
+        {**_BALANCED, _CLIP: 5, "blending.weights": "even"},
+    ),
+    Strategy(
+        "natural_domains",
+        "domains as they are, even clusters in each, no document more than 5 times",
+        {**_BALANCED, _CLIP: 5, "blending.weights": "temperature", "blending.temperature": 1.0},
+    ),
+)
+STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _LISTED}
+#: Those that are compared where nobody asks for others.
+DEFAULT = (
+    BASELINE,
+    "uniform",
+    *(f"cluster_clip_{clip}" for clip in (1, 3, 5, 10, 20)),
+    "clusters_30",
+    "groups_30",
+    "tempered",
+    "unimax",
+    "even_domains",
+)
+#: The name of the run's own setting.
+OWN = "job"
+
+
+def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epochs: float) -> list[Strategy]:
+    """The strategies that are compared, the baseline first.
+
+    Args:
+        job: the run's job.
+        names: those asked for; None: the default ones, and the job's own where it is another one.
+        documents: in the pool, which limit the number of clusters.
+        epochs: tokens to draw, as a multiple of the pool's; where nobody asks, a strategy whose clip is below that is
+            left out.
+
+    Raises:
+        JobError: there is no such strategy, its clip is too low, or the job's own can't be tried on a pool.
+    """
+    if names is None:
+        wanted = [STRATEGIES[name] for name in DEFAULT if len(job.domains) > 1 or not _blends(STRATEGIES[name])]
+        if own_fault(job) is None:
+            wanted.append(own_strategy(job))
+    else:
+        wanted = [STRATEGIES[BASELINE], *(_named(job, name) for name in names if name != BASELINE)]
+    fitted = []
+    for strategy in wanted:
+        clip = strategy_job(job, strategy, 1, 0).sampling.clip
+        if clip >= epochs:
+            fitted.append(fit_to_pool(job, strategy, documents))
+        elif names is not None:
+            raise JobError(f"--strategies {strategy.name}: at clip {clip} {epochs:g} epochs can't be drawn: lower it")
+    laws: dict[str, Strategy] = {}
+    for strategy in fitted:  # a smaller pool can make two of them one; the first keeps its name
+        laws.setdefault(strategy_job(job, strategy, 1, 0).model_dump_json(), strategy)
+    found = list(laws.values()) if names is None else fitted
+    return list({strategy.name: strategy for strategy in found}.values())
+
+
+def _blends(strategy: Strategy) -> bool:
+    return strategy.name == "unimax" or "blending.weights" in strategy.parameters
+
+
+def _named(job: Job, name: str) -> Strategy:
+    if name == OWN:
+        if fault := own_fault(job):
+            raise JobError(f"--strategies {OWN}: {fault}, which a probe can't try on a part of the corpus")
+        return own_strategy(job)
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, [*STRATEGIES, OWN], n=1, cutoff=0.0)
+        raise JobError(
+            f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join(STRATEGIES)}"
+        )
+    return STRATEGIES[name]
+
+
+def own_fault(job: Job) -> str | None:
+    """Why the run's own setting can't be tried on a pool; None where it can."""
+    if job.phases:
+        return "the job has phases"
+    if job.capped_tokens:
+        return "sampling.token_caps is set"
+    if job.draws_by_quality or "quality" in job.strategies:
+        return "the job draws or weights by quality"
+    if weights := job.strategies & {"auto", "learned"}:
+        return f"blending.weights is {weights.pop()}"
+    return None
+
+
+def own_strategy(job: Job) -> Strategy:
+    """The run's own setting."""
+    sampling = job.sampling.model_dump(exclude={"budget", "exclude", "token_caps"}, exclude_defaults=True)
+    blending = job.blending.model_dump(exclude_defaults=True)
+    keys: dict[str, Any] = {f"sampling.{name}": value for name, value in sampling.items()}
+    keys |= {f"blending.{name}": value for name, value in blending.items()}
+    return Strategy(OWN, "the job file's own setting", {**_BALANCED, _CLUSTERS: job.clustering.clusters, **keys})
+
+
+def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:
+    """The strategy with no more clusters than the pool can fill; its parameters name them where they hang on any."""
+    if not strategy.clustered:
+        return strategy
+    wanted = strategy.parameters.get(_CLUSTERS, job.clustering.clusters)
+    if not isinstance(wanted, int | list):
+        return strategy
+    fine, *coarser = wanted if isinstance(wanted, list) else [wanted]
+    levels = [min(fine, max(2, documents // ROWS_A_CLUSTER))]
+    for level in coarser:
+        levels.append(max(1, min(level, levels[-1] // 2)))
+    fitted = levels if isinstance(wanted, list) else levels[0]
+    return Strategy(strategy.name, strategy.words, {**strategy.parameters, _CLUSTERS: fitted})
+
+
+def strategy_job(job: Job, strategy: Strategy, budget: int, seed: int) -> Job:
+    """The job of a strategy: the run's, with the strategy's keys, a budget in tokens, and a seed of its own."""
+    tree = job.model_dump(mode="json")
+    clustering = tree["clustering"]
+    clustering["max_iterations"] = min(clustering["max_iterations"], ITERATIONS)
+    tree |= {"seed": nth_seed(job.seed, seed), "sampling": {"budget": {"tokens": budget}}, "reasons": {}}
+    tree |= {"blending": {}, "quality": {}, "phases": [], "output": {}, "tokens": {}}
+    for source in tree["sources"]:
+        source["clip"] = None
+    for key, value in strategy.parameters.items():
+        section, _, name = key.rpartition(".")
+        tree[section][name] = value
+    return parse_job(tree, f"strategy {strategy.name}")

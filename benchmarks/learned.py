@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from curation.bpe import train_bpe
 from curation.cli import main as curation
 from curation.counter_rng import keys
-from curation.language_model.bpe import encode, train_bpe
+from curation.language_model.encoding import encode
 from curation.language_model.ngram import questions
 from curation.language_model.ngram_pool import answers, losses
 

@@ -12,6 +12,9 @@ from curation.config.section import Count, Section
 #: Most clusters that are put into groups or merged: 1.6 GB of distances.
 MOST_GROUPED = 20_000
 
+#: Most clusters that are cut apart by eigenvectors: a minute.
+MOST_CUT = 5_000
+
 #: Most clusters that `clusters: auto` looks at.
 MOST_AUTO = 1_000
 
@@ -23,9 +26,11 @@ class Clustering(Section):
     """Number of clusters; fewer are made when there are fewer different documents. Several numbers, falling,
     [2000, 100] or [2000, 200, 30]: so many clusters, grouped into so many groups that people can read, these into
     groups again, and so on. `auto`: as many as tell documents apart that lasts, found on a sample; at most 1,000."""
-    grouping: Literal["ward", "kmeans"] = "ward"
+    grouping: Literal["ward", "kmeans", "spectral"] = "ward"
     """`ward`: K-Means, whose centroids Ward linkage groups. `kmeans`: hierarchical K-Means with resampling
-    (arXiv 2405.15613): centroids that lie as dense where documents are rare, grouped by K-Means level by level."""
+    (arXiv 2405.15613): centroids that lie as dense where documents are rare, grouped by K-Means level by level.
+    `spectral`: K-Means, whose clusters are cut apart where their documents border least on others, each level by
+    itself, so that a wide kind of text can be one group; for `sampling.balance` groups or levels."""
     merge_above: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Clusters whose centroids all have a cosine similarity above this to one another are made one, before documents
     are assigned."""
@@ -59,6 +64,8 @@ class Clustering(Section):
             raise ValueError(
                 f"at most {MOST_GROUPED:,} clusters can be grouped or merged: {key} holds all their distances"
             )
+        if self.fine > MOST_CUT and self.levels and self.grouping == "spectral":
+            raise ValueError(f"at most {MOST_CUT:,} clusters can be grouped by spectral cuts, which need eigenvectors")
         if self.within != "none" and self.engine == "cuml":
             raise ValueError(f"within is {self.within}, which the engine cuml can't do: use auto or torch")
         return self
@@ -84,6 +91,8 @@ class Clustering(Section):
         """What is wrong with these keys beside `sampling.balance` and so many domains; None: nothing."""
         if balance != "clusters" and not self.levels:
             return f"sampling.balance is {balance}, which needs several numbers in clustering.clusters: [2000, 100]"
+        if balance == "tree" and self.grouping == "spectral":
+            return "sampling.balance is tree, and spectral groups are no tree: use levels or groups"
         if self.within == "domain" and self.fine < domains:
             return f"clustering.within is domain, and {domains} domains need a cluster each: raise clustering.clusters"
         return None

@@ -29,6 +29,9 @@ class Embedding(Section):
     batch_tokens: Annotated[int, Field(ge=64)] | Literal["auto"] = "auto"
     """Tokens a batch, padding included. `auto`: measured on a GPU when an encoder starts, 2048 on a CPU. Halved when
     the GPU runs out of memory."""
+    features: Literal["words", "style"] = "words"
+    """What a `lexical` vector knows of a text. `words`: what it is about, by its rarer words. `style`: what kind of
+    text it is, by how often it has each of the corpus's commonest pieces of words and punctuation."""
     dimensions: Annotated[int, Field(ge=2, le=1024)] = 128
     """Length of a `lexical` vector. Other models say their own."""
     trust_remote_code: bool = False

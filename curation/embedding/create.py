@@ -13,6 +13,7 @@ from curation.embedding.encoder import Encoder, EncoderSpec
 from curation.embedding.lexical import LexicalModel
 from curation.embedding.precision import resolve_precision
 from curation.embedding.resolve import locate
+from curation.embedding.style import StyleModel
 from curation.embedding.transformer import TransformerEncoder
 from curation.errors import RunError
 
@@ -69,7 +70,8 @@ def _transformer(setting: _Setting) -> Encoder:
 
 def _lexical(setting: _Setting) -> Encoder:
     try:
-        model = LexicalModel.from_arrays(setting.arrays)
+        kind = StyleModel if "bpe" in setting.arrays else LexicalModel
+        model = kind.from_arrays(setting.arrays)
     except KeyError as error:
         raise RunError(f"the fitted lexical model is incomplete: {error} is missing") from error
     if model.spec.identity != setting.spec.identity:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.bpe import token_ids
+
 #: The token that ends every document.
 END = 0
 
@@ -38,6 +40,22 @@ class Encoded:
         """Some documents, in this order; one may come several times."""
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[indices])])
         return Encoded(self.tokens[places(self.starts, indices)], starts)
+
+
+def encode(bpe: str, texts: list[str]) -> Encoded:
+    """Texts as token ids, each ended by `END`.
+
+    Args:
+        bpe: what `train_bpe` made.
+        texts: n texts.
+    """
+    found = token_ids(bpe, texts)
+    lengths = np.fromiter((len(ids) + 1 for ids in found), np.int64, len(found))
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    tokens = np.full(starts[-1], END, np.uint16)
+    for start, ids in zip(starts.tolist(), found, strict=False):
+        tokens[start : start + len(ids)] = ids
+    return Encoded(tokens, starts)
 
 
 def together(parts: Sequence[Encoded]) -> Encoded:

@@ -16,8 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import RunError
-from curation.language_model.bpe import encode
-from curation.language_model.encoding import END, Encoded
+from curation.language_model.encoding import END, Encoded, encode
 from curation.language_model.gpt_layers import products
 from curation.language_model.gpt_training import Gpt, GptConfig, Training
 

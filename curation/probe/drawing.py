@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.clustering.groups import group_clusters
 from curation.config import Job
 from curation.probe.pool import Pool
 from curation.probe.strategies import Strategy
+from curation.stages.centroid_file import Fitted
+from curation.stages.clusters import paths_of, paths_to_even
 from curation.stages.draws import draw_phases
 from curation.stages.eligible import Eligible, cells_of
 
@@ -25,10 +26,10 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class Clustered:
-    """Some documents of the pool in clusters; `centroids` float32[K, d], K = 1 where nobody asked for clusters."""
+    """Some documents of the pool in clusters; one where nobody asked for clusters."""
 
     documents: Eligible
-    centroids: NDArray[np.float32]
+    fitted: Fitted
 
 
 def documents_of(pool: Pool, places: NDArray[np.int64]) -> Eligible:
@@ -48,7 +49,7 @@ def cluster(job: Job, strategy: Strategy, pool: Pool, places: NDArray[np.int64])
     """Clusters some documents of the pool as a strategy's job asks for it; one cluster where it needs none."""
     documents = documents_of(pool, places)
     if not strategy.clustered:
-        return Clustered(documents, np.zeros((1, pool.vectors.shape[1]), np.float32))
+        return Clustered(documents, Fitted(np.zeros((1, pool.vectors.shape[1]), np.float32)))
     from curation.stages.recluster import Sample, cluster_anew
 
     return Clustered(*cluster_anew(job, Sample(documents, [pool.vectors[places]]), lambda _: None))
@@ -56,9 +57,9 @@ def cluster(job: Job, strategy: Strategy, pool: Pool, places: NDArray[np.int64])
 
 def draw(job: Job, clustered: Clustered, pool: Pool, places: NDArray[np.int64]) -> Drawn:
     """What a strategy's job draws from clustered documents, as draws of the pool's."""
-    wanted = job.clustering.groups if job.sampling.balance == "groups" else None
-    groups = None if wanted is None else group_clusters(clustered.centroids, wanted)
-    cells = cells_of(job, clustered.documents, len(clustered.centroids), groups)
+    fitted = clustered.fitted
+    groups = None if job.sampling.balance == "clusters" else paths_to_even(job, paths_of(job, fitted))
+    cells = cells_of(job, clustered.documents, len(fitted.centroids), groups)
     phases, used = draw_phases(job, clustered.documents, cells, None)
     copies = np.zeros(len(pool.doc_id), np.int16)
     copies[places] = used

@@ -20,7 +20,7 @@ from curation.probe.reading import MOST_CHARACTERS, VALIDATION_TOKENS, Folder, e
 from curation.progress import Reporter
 from curation.sampling.cells import cell_totals
 from curation.stages.centroid_file import load_centroids
-from curation.stages.clusters import load_groups
+from curation.stages.clusters import load_top_groups
 from curation.stages.eligible import Eligible, left_out, load_eligible
 from curation.stages.splits import load_splits
 from curation.storage.store import Marker, Store, fingerprint
@@ -149,8 +149,8 @@ def units_of(store: Store, job: Job) -> NDArray[np.int32]:
     if len(centroids) <= MOST_UNITS:
         return np.arange(len(centroids), dtype=np.int32)
     if job.clustering.groups is not None and job.clustering.groups <= MOST_UNITS:
-        return load_groups(store)
-    return group_clusters(centroids, MOST_UNITS)
+        return load_top_groups(store)
+    return group_clusters(centroids, [MOST_UNITS])[:, 0]
 
 
 def _corpus(store: Store, job: Job, documents: Eligible, units: NDArray[np.int32]) -> Corpus:

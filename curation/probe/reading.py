@@ -108,7 +108,7 @@ def make_bpe(store: Store, folder: Folder, bytes_of_text: float, seed: int) -> N
 
 def train_on_some(names: list[str], store: Store, some: float, seed: int) -> str:
     """A BPE of this share of the texts."""
-    from curation.language_model.bpe import train_bpe
+    from curation.bpe import train_bpe
 
     def texts() -> Iterator[str]:
         for name in names:
@@ -146,7 +146,7 @@ def _batches(sizes: dict[str, int]) -> list[list[str]]:
 def encode_batch(batch: tuple[str, list[str]], store: Store, folder: Folder, validation: NDArray[np.int64]) -> int:
     """Commits the token ids of some parts; how many documents they have."""
     from curation.audit.languages import detect
-    from curation.language_model.bpe import encode
+    from curation.language_model.encoding import encode
 
     name, parts = batch
     table = pa.concat_tables([store.read_table(part) for part in parts])

@@ -101,7 +101,9 @@ def _vectors(facts: Facts, shown: Shown) -> str:
     if not read.get("characters"):
         return f"Vectors of {size} came with the sources; no text was read for them."
     if encoder["kind"] == "lexical":
-        made = f"hashed TF-IDF and SVD, fitted on a sample of these documents, {size}"
+        by_style = facts.recipe["embedding"].get("features") == "style"
+        counted = "frequencies of the commonest tokens" if by_style else "hashed TF-IDF"
+        made = f"{counted} and SVD, fitted on a sample of these documents, {size}"
     else:
         weights = f", weights sha256 {encoder['weights_sha256']}" if encoder.get("weights_sha256") else ""
         made = f"{shown(encoder['name'])}, {size}, {encoder['precision']}{weights}"

@@ -105,8 +105,8 @@ def _weighted(
     """Shares of clusters, float64[C], of groups that get so much each, those without tokens nothing."""
     of_group = np.bincount(groups, share)
     wanted = np.where(of_group > 0, weights[: len(of_group)], 0.0)
-    inside: NDArray[np.float64] = share / np.where(of_group > 0, of_group, 1.0)[groups]
-    return inside * (wanted / wanted.sum())[groups]
+    found: NDArray[np.float64] = share * (wanted / np.where(of_group > 0, of_group, 1.0) / wanted.sum())[groups]
+    return found
 
 
 def _of_level(

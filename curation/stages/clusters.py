@@ -20,9 +20,10 @@ from curation import tables
 from curation.clustering.describe import ClusterSums, Medoids, merge_medoids, silhouette_sums, top_by_cluster
 from curation.clustering.groups import group_clusters
 from curation.clustering.junk import junk_warnings
+from curation.clustering.spectral import spectral_groups
 from curation.clustering.terms import occurrences, salient_terms, shared_words
 from curation.config import Job
-from curation.stages.centroid_file import load_centroids
+from curation.stages.centroid_file import Fitted, load_fitted
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
@@ -67,14 +68,14 @@ def settings(job: Job) -> dict[str, Any]:
     clustering = job.clustering
     if not clustering.levels:
         return {"levels": []}
-    by_kmeans = {"grouping": "kmeans", "seed": job.seed} if clustering.grouping == "kmeans" else {}
-    return {"levels": clustering.levels} | by_kmeans
+    by_chance = {"grouping": clustering.grouping, "seed": job.seed} if clustering.grouping != "ward" else {}
+    return {"levels": clustering.levels} | by_chance
 
 
 def work(run: Run) -> Result:
     """The stage."""
-    centroids, paths = load_centroids(run.store), None
-    clusters = len(centroids)
+    fitted, paths = load_fitted(run.store), None
+    clusters = len(fitted.centroids)
     splits = [split.split_id for split in load_splits(run.store)]
     batches = [splits[start : start + TASK_SPLITS] for start in range(0, len(splits), TASK_SPLITS)]
     tasks = run.job.resources.tasks
@@ -85,7 +86,7 @@ def work(run: Run) -> Result:
         assert total is not None, "a run has at least one split"
         if run.job.clustering.levels:
             progress.advance(text="groups")
-            paths = paths_of(run.job, centroids)
+            paths = paths_of(run.job, fitted)
         groups = None if paths is None else paths[:, 0]
         progress.advance(text="terms")
         [(_, wording)] = map_items([clusters], find_terms, run.store, splits, groups)
@@ -100,14 +101,17 @@ def work(run: Run) -> Result:
 STAGE = Stage("clusters", ("clusters",), ("documents", "duplicates", "centroids", "assignments"), settings, work)
 
 
-def paths_of(job: Job, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+def paths_of(job: Job, fitted: Fitted) -> NDArray[np.int32]:
     """The group of each cluster at each level that the job asks for, int32[K, L], the topmost first."""
     levels = job.clustering.levels
     if job.clustering.grouping == "ward":
-        return group_clusters(centroids, levels)
+        return group_clusters(fitted.centroids, levels)
+    if job.clustering.grouping == "spectral":
+        assert fitted.neighbours is not None, "the fit looks for neighbours where groups are made of them"
+        return spectral_groups(fitted.neighbours, levels, job.seed)
     from curation.clustering.hierarchical import kmeans_groups  # torch: a second that readers of this module save
 
-    return kmeans_groups(centroids, levels, job.seed)
+    return kmeans_groups(fitted.centroids, levels, job.seed)
 
 
 def figures(sums: ClusterSums, paths: NDArray[np.int32] | None, warnings: Sequence[str | None]) -> dict[str, Any]:
@@ -215,6 +219,12 @@ def groups_table(summary: Summary, groups: NDArray[np.int32], terms: list[list[s
     numbers, sizes = np.arange(len(terms), dtype=np.int32), np.bincount(groups).astype(np.int32)
     arrays = [numbers, sizes, documents, tokens, pa.array(terms, pa.list_(pa.string()))]
     return pa.table(arrays, schema=tables.GROUPS)
+
+
+def load_top_groups(store: Store) -> NDArray[np.int32]:
+    """The topmost group of each cluster, int32[K], where the job asks for groups."""
+    groups: NDArray[np.int32] = store.read_table(CLUSTERS, ["group"])["group"].to_numpy()
+    return groups
 
 
 def load_groups(store: Store, job: Job) -> NDArray[np.int32] | None:

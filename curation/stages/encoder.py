@@ -19,6 +19,7 @@ from curation.embedding.encoder import Encoder, EncoderSpec
 from curation.embedding.given import given_spec
 from curation.embedding.lexical import fit_lexical
 from curation.embedding.resolve import resolve
+from curation.embedding.style import fit_style
 from curation.errors import RunError
 from curation.stages.context import Result, Run, Stage
 from curation.stages.demand import gpus_are_to_come
@@ -86,7 +87,8 @@ def check_model(job: Job) -> None:
 
 def fit(job: Job, store: Store) -> tuple[EncoderSpec, Part]:
     """Fits the lexical model on excerpts and commits its arrays."""
-    model = fit_lexical(fit_texts(store, job.seed), job.embedding, job.seed)
+    fitted = fit_style if job.embedding.features == "style" else fit_lexical
+    model = fitted(fit_texts(store, job.seed), job.embedding, job.seed)
     return model.spec, store.write_arrays(LEXICAL, model.to_arrays())
 
 

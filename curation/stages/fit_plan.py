@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from curation.clustering.auto_count import choose_count
 from curation.clustering.refine import refined
+from curation.clustering.spectral import neighbours
 from curation.clustering.strata import Centroids, Sample, divided, fillable, first_centroids, stratum_of_each
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
 from curation.config.clustering import MOST_AUTO
+from curation.stages.centroid_file import Fitted
 from curation.stages.fits import Finished
 
 #: A step over all rows: how many are nearest to each centroid, int64[K].
@@ -46,7 +48,7 @@ class FitPlan:
     def changes(self) -> bool:
         """Whether the centroids of the fit are not yet those that documents are assigned to."""
         asked = self.job.clustering
-        return self.stratum is not None or asked.grouping == "kmeans" or asked.merge_above is not None
+        return self.stratum is not None or asked.grouping != "ward" or asked.merge_above is not None
 
     def first(self, seed: int) -> NDArray[np.float32]:
         """The first centroids of a restart, float32[K, d]."""
@@ -64,7 +66,8 @@ class FitPlan:
             asked.merge_above,
             lambda now: sizes(now.centroids, now.stratum if apart else None),
         )
-        return Finished(found.centroids, found.stratum if apart else None, told)
+        shared = neighbours(self.sample.rows, found.centroids) if asked.grouping == "spectral" else None
+        return Finished(Fitted(found.centroids, found.stratum if apart else None, shared), told)
 
 
 def fit_plan(job: Job, sample: Sample, documents: NDArray[np.int64] | None) -> FitPlan:

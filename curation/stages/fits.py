@@ -20,7 +20,7 @@ from curation.clustering.torch_engine import FitState, Iteration, StepResult, Wo
 from curation.clustering.update import inertia, mean_similarity
 from curation.config import Job
 from curation.counter_rng import nth_seed
-from curation.stages.centroid_file import CENTROIDS
+from curation.stages.centroid_file import CENTROIDS, Fitted
 from curation.storage.store import Part, Store
 
 #: Seconds between two saves of the state.
@@ -29,10 +29,9 @@ SAVE_EVERY = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """What a fit comes to: centroids float32[K, d], the stratum of each (None: there are none), and what was done."""
+    """What a fit comes to, and what was done."""
 
-    centroids: NDArray[np.float32]
-    stratum: NDArray[np.int16] | None = None
+    fitted: Fitted
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,7 +64,7 @@ class Fits:
         state = self.best
         return {
             "rows": rows,
-            "clusters": len(self.finished.centroids),
+            "clusters": len(self.finished.fitted.centroids),
             "iterations": state.iteration,
             "converged": state.converged,
             "mean_similarity": [mean_similarity(step.objective, rows) for step in state.history],
@@ -79,7 +78,7 @@ class Fits:
 
 def as_it_is(state: FitState) -> Finished:
     """A fit whose centroids are those that documents are assigned to."""
-    return Finished(state.centroids)
+    return Finished(Fitted(state.centroids))
 
 
 def fit_restarts(
@@ -127,19 +126,21 @@ def fit_restarts(
             save_state(store, name, states[-1])
     best = states[best_fit(states)]
     finished = finish(best)
-    part = save_state(store, CENTROIDS, replace(best, centroids=finished.centroids), finished.stratum)
+    part = save_state(store, CENTROIDS, replace(best, centroids=finished.fitted.centroids), finished.fitted)
     store.remove(name for name in names if name != CENTROIDS)
     return Fits(states, part, finished)
 
 
-def save_state(store: Store, name: str, state: FitState, stratum: NDArray[np.int16] | None = None) -> Part:
-    """Commits a fit as far as it is, in place of what it was before; with the stratum of each centroid, if any."""
+def save_state(store: Store, name: str, state: FitState, fitted: Fitted | None = None) -> Part:
+    """Commits a fit as far as it is, in place of what it was before; with what it came to, when it is finished."""
     history = {
         "objective": np.array([step.objective for step in state.history]),
         "reseeded": np.array([step.reseeded for step in state.history], np.int64),
     }
     now = {"iteration": np.array(state.iteration), "converged": np.array(state.converged)}
-    arrays = {"centroids": state.centroids, **now, **history} | ({} if stratum is None else {"stratum": stratum})
+    extra = {} if fitted is None else {"stratum": fitted.stratum, "neighbours": fitted.neighbours}
+    known = {key: array for key, array in extra.items() if array is not None}
+    arrays = {"centroids": state.centroids, **now, **history, **known}
     return store.write_arrays(name, arrays)
 
 

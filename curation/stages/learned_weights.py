@@ -24,7 +24,7 @@ class Learned:
     weights: NDArray[np.float64]
     """float64[D], or float64[G] of groups of clusters; 0 for those without tokens, sum 1."""
     groups: NDArray[np.int32] | None
-    """int32[C], the group of each cluster; None where domains are weighted."""
+    """int32[C, 1], the group of each cluster; None where domains are weighted."""
     because: dict[str, Any]
     """How they came about, for the record of the weights."""
 
@@ -44,7 +44,7 @@ def load_learned(store: Store, job: Job) -> Learned | None:
     told = store.read_json(WEIGHTS)
     weights = {unit["name"]: unit["weight"] for unit in told["units"]}
     names = job.domains if of == "domains" else [str(group) for group in range(max(told["group_of_cluster"]) + 1)]
-    groups = None if of == "domains" else np.array(told["group_of_cluster"], np.int32)
+    groups = None if of == "domains" else np.array(told["group_of_cluster"], np.int32)[:, None]
     return Learned(of, np.array([weights.get(name, 0.0) for name in names]), groups, _because(told))
 
 

@@ -61,7 +61,7 @@ def outcome(run: Run, setting: Setting, trials: Trials) -> tuple[dict[str, Any],
             {"name": name} | dict(zip(labels, map(float, values), strict=True))
             for name, values in zip(mixing.names, zip(*columns, strict=True), strict=True)
         ],
-        "group_of_cluster": None if mixing.of == "domains" or mixing.groups is None else mixing.groups.tolist(),
+        "group_of_cluster": None if mixing.of == "domains" or mixing.groups is None else mixing.groups[:, 0].tolist(),
         "trials": len(target),
         "rounds": job.learning.rounds,
         "pool": {"documents": len(pool.doc_id), "tokens": round(float(pool.tokens.sum()))},

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curation.bpe import train_bpe
 from curation.config import Job
 from curation.counter_rng import keys
-from curation.language_model.bpe import encode, train_bpe
-from curation.language_model.encoding import Encoded, together
+from curation.language_model.encoding import Encoded, encode, together
 from curation.language_model.ngram import Questions, questions
 from curation.language_model.ngram_pool import Answers, Ragged, answers
 from curation.sources.find import InputFile

@@ -19,7 +19,7 @@ from curation.errors import JobError
 from curation.sampling.allocation import allocate
 from curation.sampling.mixture_space import Floats, MixtureSpace, mixture_space
 from curation.stages.centroid_file import load_centroids
-from curation.stages.clusters import load_groups
+from curation.stages.clusters import load_groups, load_top_groups
 from curation.stages.eligible import Cells
 from curation.stages.learned_weights import Learns, learns
 from curation.stages.phases import budget_tokens, phases_of
@@ -43,12 +43,13 @@ class Mixing:
     tokens: NDArray[np.int64]
     """int64[C, D]: tokens that may be drawn."""
     groups: NDArray[np.int32] | None
-    """int32[C], as `preference` takes them."""
+    """int32[C, L], as `preference` takes them."""
     space: MixtureSpace
     budget: float
     """Tokens that the job draws with these weights."""
     clips: NDArray[np.int64]
     exponent: float
+    level_exponent: float | None
     shares: tuple[float, float]
     """Least and largest share of a cluster."""
     domains: list[str]
@@ -77,6 +78,7 @@ class Mixing:
             max_share=self.shares[1],
             groups=self.groups,
             group_weights=None if by_domain else whole,
+            level_exponent=self.level_exponent,
         ).target.ravel()
 
 
@@ -100,28 +102,29 @@ def mixing_of(job: Job, store: Store, cells: Cells) -> Mixing:
     groups = _groups(job, store, of)
     if of == "clusters":
         assert groups is not None, "clusters always have groups here"
-        numbers, exponent = np.broadcast_to(groups[:, None], tokens.shape), 1.0
+        numbers, exponent = np.broadcast_to(groups, tokens.shape), 1.0
     else:
         numbers, exponent = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape), requests[0].exponent
     found, unit = _units(numbers, tokens)
     names = [str(number) if of == "clusters" else job.domains[number] for number in found.tolist()]
     space = _space(job, names, unit, tokens, clips, budget)
     sampling = job.sampling
+    beta = sampling.group_exponent if sampling.balance == "levels" and of == "domains" else None
     bounds = sampling.min_cluster_share, sampling.max_cluster_share
-    return Mixing(of, names, found, unit, tokens, groups, space, budget, clips, exponent, bounds, job.domains)
+    return Mixing(of, names, found, unit, tokens, groups, space, budget, clips, exponent, beta, bounds, job.domains)
 
 
 def theme_groups(job: Job, store: Store) -> NDArray[np.int32]:
     """The groups that stand for the clusters' themes: int32[C]."""
     if job.clustering.groups is not None:
-        return load_groups(store)
-    return group_clusters(load_centroids(store), MOST_UNITS)
+        return load_top_groups(store)
+    return group_clusters(load_centroids(store), [MOST_UNITS])[:, 0]
 
 
 def _groups(job: Job, store: Store, of: Learns) -> NDArray[np.int32] | None:
     if of == "clusters":
-        return theme_groups(job, store)
-    return load_groups(store) if job.sampling.balance == "groups" else None
+        return theme_groups(job, store)[:, None]
+    return load_groups(store, job)
 
 
 def _units(numbers: NDArray[np.integer], tokens: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -148,7 +148,7 @@ def make_plan(store: Store, job: Job) -> Result:
     capped = bool(job.capped_tokens)
     documents = load_eligible(store, splits, job.domains, total, _reads_quality(job), content, with_carriers=capped)
     learned = load_learned(store, job)
-    groups = learned.groups[:, None] if learned and learned.of == "clusters" else load_groups(store, job)
+    groups = learned.groups if learned and learned.of == "clusters" else load_groups(store, job)
     clusters = len(load_centroids(store))
     documents, held = held_out.hold_out(job, documents, cells_of(job, documents, clusters))
     cells = cells_of(job, documents, clusters, groups, learned)

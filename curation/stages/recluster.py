@@ -23,6 +23,7 @@ from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.errors import JobError
 from curation.sampling.cells import cell_of
+from curation.stages.centroid_file import Fitted
 from curation.stages.centroids import fit_share, init_share
 from curation.stages.duplicates import copies_of
 from curation.stages.eligible import Eligible
@@ -40,8 +41,8 @@ class Sample:
     languages: pa.Array | None = None
 
 
-def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> tuple[Eligible, NDArray[np.float32]]:
-    """The documents of a sample in the clusters that a run on them would make, and the centroids, float32[K, d].
+def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> tuple[Eligible, Fitted]:
+    """The documents of a sample in the clusters that a run on them would make, and these.
 
     With one block of rows for each stratum in place of actors; `tell` hears of each iteration.
 
@@ -71,7 +72,8 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
         step, worst = partial(held.step, stratum=each), partial(held.worst, stratum=each)
         most, tolerance = asked.max_iterations, asked.tolerance
         states.append(fit(step, worst, init, max_iterations=most, tolerance=tolerance, on_iteration=tell, stratum=each))
-    best = plan.finish(states[best_fit(states)], lambda now, each: held.step(now, _all_one(now, each)).counts)
+    finished = plan.finish(states[best_fit(states)], lambda now, each: held.step(now, _all_one(now, each)).counts)
+    best = finished.fitted
     within = Centroids(best.centroids, _all_one(best.centroids, best.stratum))
     parts = zip(sample.vectors, np.split(number, documents.ends[:-1]), strict=True)
     if strata is None:
@@ -79,7 +81,7 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
     else:
         cluster = np.concatenate([nearest_two_within(part, own, within)[0] for part, own in parts])
     cell = cell_of(cluster, documents.cell % len(job.domains), len(job.domains))
-    return replace(documents, cell=cell), best.centroids
+    return replace(documents, cell=cell), best
 
 
 def _strata(job: Job, sample: Sample, repeated: NDArray[np.int64]) -> tuple[Strata | None, NDArray[np.int16]]:

@@ -40,7 +40,7 @@ from curation.report.sweep_text import Row, Sweep
 from curation.sampling.cells import cell_totals
 from curation.stages import carriers, centroids, profiles
 from curation.stages import learned as learned_stage
-from curation.stages.centroid_file import load_centroids
+from curation.stages.centroid_file import Fitted, load_fitted
 from curation.stages.context import Fingerprint, Stage
 from curation.stages.eligible import Eligible, load_eligible
 from curation.stages.embeddings import load_vectors
@@ -96,7 +96,7 @@ def sweep(
                 raise JobError("the run has not looked for the tokens that are capped: run the job with them first")
             if learns(one) and _clustering(one) != _clustering(job):
                 raise JobError("learned weights are of the run's own clusters: run the job with these first")
-            learned = load_fitted(store, one, markers, fingerprint_of)
+            learned = fitted_weights(store, one, markers, fingerprint_of)
             rows.append(Row(values, figures(one, corpus.clustered(one), measured, learned)))
         except JobError as error:
             lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
@@ -131,7 +131,9 @@ def load_measured(store: Store, job: Job, wanted: str) -> Profiles | None:
     return profiles.load_profiles(store)
 
 
-def load_fitted(store: Store, job: Job, markers: Mapping[str, Marker], fingerprint_of: Fingerprint) -> Learned | None:
+def fitted_weights(
+    store: Store, job: Job, markers: Mapping[str, Marker], fingerprint_of: Fingerprint
+) -> Learned | None:
     """The fitted weights where a job's plan needs them; JobError where the run has others, or none."""
     marker, clusters = (store.marker(name) for name in ("learned", "clusters"))
     if learns(job) is None:
@@ -158,7 +160,7 @@ class Corpus:
             carried = with_carriers and bool(job.capped_tokens)
             self._all = load_eligible(store, splits, job.domains, total, job.quality.given, content, carried)
         self._by_domain = cell_totals(self._all.cell % len(job.domains), self._all.tokens, len(job.domains))[1]
-        self._known = {_clustering(job): self._clustered(self._all, load_centroids(store))}
+        self._known = {_clustering(job): self._clustered(self._all, load_fitted(store))}
         self._sample: Sample | None = None
 
     def clustered(self, job: Job) -> Clustered:
@@ -181,8 +183,8 @@ class Corpus:
         some = f"~: clustered on a random sample of {rows:,} of {documents:,} documents"
         return [some] if 0 < rows < documents else []
 
-    def _clustered(self, documents: Eligible, found: NDArray[np.float32]) -> Clustered:
-        shape = (len(found), len(self._by_domain))
+    def _clustered(self, documents: Eligible, found: Fitted) -> Clustered:
+        shape = (len(found.centroids), len(self._by_domain))
         count, tokens = (sums.reshape(shape) for sums in cell_totals(documents.cell, documents.tokens, prod(shape)))
         scale = np.where(tokens.any(axis=0), self._by_domain / np.maximum(tokens.sum(axis=0), 1), 1.0)
         sampled = len(documents.doc_id) < len(self._all.doc_id)

@@ -17,6 +17,7 @@ from curation.sampling.balance import effective_number, effective_tokens, gini
 from curation.sampling.cells import cell_totals
 from curation.sampling.copies import copies
 from curation.sampling.validation import quotas
+from curation.stages.centroid_file import Fitted
 from curation.stages.clusters import paths_of, paths_to_even
 from curation.stages.draws import judge, spent_before
 from curation.stages.eligible import Cells, Eligible, left_out, most_draws
@@ -38,16 +39,16 @@ class Clustered:
     scale: NDArray[np.float64]
     """float64[D]: tokens in the corpus for one in `documents`."""
     sampled: bool
-    centroids: NDArray[np.float32]
-    """float32[C, d]."""
+    fitted: Fitted
+    """The clusters."""
 
 
 def figures(job: Job, seen: Clustered, measured: Profiles | None, learned: Learned | None = None) -> Figures:
     """What a job would draw. Raises JobError where the allocation refuses it."""
     even = job.sampling.balance == "clusters"
-    groups = None if even else paths_to_even(job, paths_of(job, seen.centroids))
+    groups = None if even else paths_to_even(job, paths_of(job, seen.fitted))
     if learned and learned.of == "clusters":
-        groups = learned.groups[:, None]
+        groups = learned.groups
     cells = Cells(seen.count, seen.tokens, left_out(job, len(seen.tokens)), groups, learned)
     seen, cells = without_validation(job, seen, cells)
     by_quality = any(request.by_quality for request in phases_of(job))

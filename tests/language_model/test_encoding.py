@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curation.language_model.bpe import encode, train_bpe
-from curation.language_model.encoding import END, together
+from curation.bpe import train_bpe
+from curation.language_model.encoding import END, encode, together
 
 TEXTS = ["a quick brown fox", "", "über den Fluß und in die Wälder 🦊", "a quick <|end|> brown", "\x00\n"]
 

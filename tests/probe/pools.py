@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from curation.bpe import train_bpe
 from curation.config import Job
-from curation.language_model.bpe import encode, train_bpe
+from curation.language_model.encoding import encode
 from curation.probe.pool import Pool, Validation
 from tests.corpus import texts
 

@@ -117,6 +117,8 @@ def _algorithm(asked: Clustering) -> str:
     told = [ALGORITHM]
     if asked.grouping == "kmeans":
         told.append("centroids and groups by hierarchical K-Means with resampling (arXiv 2405.15613)")
+    elif asked.levels and asked.grouping == "spectral":
+        told.append("groups by normalised cuts of the graph of clusters (Ng, Jordan, Weiss 2002)")
     elif asked.levels:
         told.append("groups by Ward linkage of the centroids")
     if asked.merge_above is not None:

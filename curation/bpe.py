@@ -1,19 +1,15 @@
-"""A small byte-level BPE of the corpus's own, so that small language models need no tokenizer from elsewhere.
+"""A small byte-level BPE of the corpus's own, for what needs a text's tokens and no trainer's tokenizer.
 
-Some thousand tokens are enough to compare mixtures, keep n-grams short keys and let a small model's output layer be
-small. Bytes are the alphabet, so every text has a code.
+Some thousand tokens are enough to tell kinds of text apart and to compare mixtures with small language models. Bytes
+are the alphabet, so every text of every language has a code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from curation.language_model.encoding import END, Encoded
-
 VOCABULARY = 4096
-#: The name of `END` in the vocabulary.
+#: The name of token 0, which ends a document.
 END_NAME = "<|end|>"
 #: Ids are kept in 16 bits.
 MOST_TOKENS = 1 << 16
@@ -50,21 +46,15 @@ def train_bpe(texts: Iterable[str], vocabulary: int = VOCABULARY) -> str:
     return made
 
 
-def encode(bpe: str, texts: list[str]) -> Encoded:
-    """Texts as token ids, each ended by `END`.
+def token_ids(bpe: str, texts: list[str]) -> list[list[int]]:
+    """The tokens of each text, without its end.
 
     Args:
         bpe: what `train_bpe` made.
-        texts: n texts. One that contains the name of `END` gets the bytes of that name, and not the token.
+        texts: n texts. One that contains the name of token 0 gets the bytes of that name, and not the token.
     """
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(bpe)
     tokenizer.encode_special_tokens = True
-    found = [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    lengths = np.fromiter((len(ids) + 1 for ids in found), np.int64, len(found))
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    tokens = np.full(starts[-1], END, np.uint16)
-    for start, ids in zip(starts.tolist(), found, strict=False):
-        tokens[start : start + len(ids)] = ids
-    return Encoded(tokens, starts)
+    return [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

@@ -1,0 +1,168 @@
+"""Style vectors: what kind of text a document is, rather than what it is about.
+
+Language, genre, markup and programming language show in the commonest pieces of a text: short words, endings,
+punctuation, white space. So a BPE is trained on a sample of the corpus, the tokens that are commonest there are counted
+in each document, and the square roots of the counts, scaled to unit length, are a point on a sphere on which distance
+is Hellinger's, between the distributions of the tokens. An SVD of the sample keeps the directions that carry most of
+it; they are divided by the square roots of their strengths, so that the many documents of one kind, which make the
+strongest directions, do not hide what sets the few of another apart.
+
+Rare words are left out on purpose: what a text is about divides one kind of text into many clusters, and K-Means has
+none left for the rare kinds. See `lexical` for vectors of subjects.
+
+Same bits everywhere, as `lexical`: counts are integers, the fit runs on one BLAS thread, and a vector is a sum over the
+document's own tokens in one fixed order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation import config, counter_rng
+from curation.bpe import VOCABULARY, token_ids, train_bpe
+from curation.embedding.encoder import Encoded, EncoderSpec, normalised
+from curation.embedding.lexical import CHARACTERS_PER_TOKEN, lexical_spec
+
+#: Tokens whose frequencies make the style: the commonest.
+TOKENS = 256
+#: The power of a direction's strength that it is divided by.
+WHITENING = 0.5
+#: Texts of the sample, and characters of each, that the BPE is trained on.
+BPE_TEXTS, BPE_CHARACTERS = 6_000, 1_500
+#: Directions weaker than this share of the strongest are float32 noise.
+_NOISE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class StyleModel:
+    """A fitted model; an `Encoder`.
+
+    Attributes:
+        bpe: the tokenizer, JSON.
+        features: int32[m], the tokens that are counted, ascending.
+        weights: float32[m, dimensions].
+        max_tokens: tokens of a chunk, 8 characters each.
+        max_chunks: chunks of a document that are read.
+        asked: dimensions that the job file asked for.
+    """
+
+    bpe: str
+    features: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    max_tokens: int
+    max_chunks: int
+    asked: int
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return int(self.weights.shape[1])
+
+    @property
+    def taken(self) -> dict[str, Any]:
+        """Nothing depends on the hardware."""
+        return {}
+
+    def encode(self, texts: list[str]) -> Encoded:
+        """Encodes texts; `tokens` counts those of the BPE that were read. See `Encoder`."""
+        limit = self.max_tokens * self.max_chunks * CHARACTERS_PER_TOKEN
+        ids = token_ids(self.bpe, [text[:limit] for text in texts])
+        vectors = np.ascontiguousarray(_roots(ids, self.features) @ self.weights, dtype=np.float32)
+        # A text without any of the tokens (a single rare character) is as far from all others as can be.
+        vectors[~vectors.any(axis=1)] = 1.0
+        read = sum(len(one) for one in ids)
+        lengths = np.array([len(text) for text in texts], np.float64)
+        share = np.minimum(1, limit / np.maximum(lengths, 1)).astype(np.float32)
+        return Encoded(normalised(vectors), read, read, int((lengths > limit).sum()), share, 0)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The model as plain arrays, for `np.savez`."""
+        limits = np.array([self.max_tokens, self.max_chunks, self.asked], np.int64)
+        bpe = np.frombuffer(self.bpe.encode(), np.uint8)
+        return {"bpe": bpe, "features": self.features, "weights": self.weights, "limits": limits}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> StyleModel:
+        """The model that `to_arrays` gave."""
+        limits = (int(value) for value in arrays["limits"])
+        return cls(arrays["bpe"].tobytes().decode(), arrays["features"], arrays["weights"], *limits)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The record of this very model, with the hash of its tokenizer and arrays."""
+        notes = []
+        if self.dimensions != self.asked:
+            notes.append(f"{self.dimensions} dimensions instead of {self.asked}: the sample has no more to tell apart")
+        digest = hashlib.sha256(str((self.weights.shape, self.max_tokens, self.max_chunks)).encode())
+        digest.update(self.bpe.encode())
+        for array in (self.features, self.weights):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, digest.hexdigest(), tuple(notes))
+
+
+def fit_style(texts: list[str], embedding: config.Embedding, seed: int) -> StyleModel:
+    """Fits a model on a sample of the corpus: about 0.2 core-seconds a thousand documents.
+
+    Args:
+        texts: the sample, in an order that does not depend on workers.
+        embedding: `dimensions`, `max_tokens` and `chunks` of the job file. Fewer dimensions are made when the sample
+            has no more different directions; the model's `spec` says so.
+        seed: the job's seed; decides the start of the randomised SVD.
+
+    Returns:
+        The model: the same bits for any number of threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    step = max(1, len(texts) // BPE_TEXTS)
+    bpe = train_bpe((text[:BPE_CHARACTERS] for text in texts[::step]), VOCABULARY)
+    limit = embedding.max_tokens * CHARACTERS_PER_TOKEN
+    ids = token_ids(bpe, [text[:limit] for text in texts])
+    frequency = np.bincount(np.concatenate([np.zeros(0, np.int64), *ids]), minlength=TOKENS)
+    commonest = np.argsort(-frequency, kind="stable")[:TOKENS]
+    features = np.sort(commonest[frequency[commonest] > 0]).astype(np.int32)
+    with threadpool_limits(limits=1):
+        weights = _weights(_roots(ids, features), embedding.dimensions, seed)
+    return StyleModel(bpe, features, weights, embedding.max_tokens, embedding.chunks, embedding.dimensions)
+
+
+def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:
+    """Square roots of the counts of the features, rows of unit length, as a CSR matrix float32[n, m]."""
+    from scipy.sparse import csr_matrix
+
+    lengths = np.fromiter((len(one) for one in ids), np.int64, len(ids))
+    tokens = np.concatenate([np.zeros(0, np.int64), *(np.array(one, np.int64) for one in ids)])
+    place = np.full(max(int(tokens.max(initial=0)), int(features.max(initial=0))) + 1, -1, np.int64)
+    place[features] = np.arange(len(features))
+    width = max(1, len(features))
+    row = np.repeat(np.arange(len(ids)), lengths)
+    counted = place[tokens] >= 0
+    cell, count = np.unique(row[counted] * width + place[tokens][counted], return_counts=True)
+    total = np.maximum(np.bincount(cell // width, count, len(ids)), 1)  # of squares of the roots
+    values = np.sqrt(count / total[cell // width]).astype(np.float32)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(cell // width, minlength=len(ids)))])
+    return csr_matrix((values, cell % width, starts), shape=(len(ids), len(features)))
+
+
+def _weights(roots: Any, dimensions: int, seed: int) -> NDArray[np.float32]:
+    """What the roots are multiplied by: the strongest right singular vectors, whitened in part, float32[m, d]."""
+    from sklearn.utils.extmath import randomized_svd
+
+    if not roots.nnz:
+        return np.ones((roots.shape[1], 2), np.float32)
+    start = int(counter_rng.keys(seed, "embedding.style", np.zeros(1, np.int64))[0] >> np.uint64(32))
+    wanted = min(dimensions, *roots.shape)
+    _, strengths, components = randomized_svd(
+        roots, wanted, n_iter=4, power_iteration_normalizer="QR", random_state=start
+    )
+    kept = strengths > _NOISE * strengths[0]
+    scaled = components[kept] / ((strengths[kept] / strengths[0]) ** WHITENING)[:, None]
+    missing = max(0, 2 - len(scaled))  # vectors of one dimension are only signs
+    found: NDArray[np.float32] = np.pad(scaled.T, ((0, 0), (0, missing))).astype(np.float32, order="C")
+    return found

@@ -68,6 +68,7 @@ def write_job(folder: Path, domains: list[str], args: argparse.Namespace) -> Pat
         "embedding": {"model": "lexical"},
         "clustering": {"clusters": args.clusters},
         "sampling": {"budget": {"tokens": args.tokens}},
+        "audit": {"languages": False},
     }
     path = folder / "job.yaml"
     path.write_text(yaml.safe_dump(job, sort_keys=False))

@@ -107,6 +107,7 @@ def test_another_number_of_groups_fits_nothing_again(finished, tmp_path):
     options = [f"run_dir={tmp_path / 'run'}", *OPTIONS]
     assert worked(run(path, *options, "clustering.clusters=[8, 4]")) == [
         "clusters",
+        "learned",
         "plan",
         "shards",
         "report",

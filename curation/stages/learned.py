@@ -66,7 +66,7 @@ def work(run: Run) -> Result:
         return Result([])
     with run.reporter.stage("learned", 0) as progress:
         say = partial(progress.advance, 0, 0)
-        mixing, setting, alike = _prepared(run, say)
+        setting, alike = _prepared(run, say)
         trials, rounds = _rounds(run, setting, alike, say)
         say("the check")
         told, stats = outcome(run, setting, trials)

@@ -81,7 +81,7 @@ def test_the_command_prints_the_findings(audited, capsys):
 def test_a_run_goes_on_from_an_audit_and_embeds_nothing_again(audited):
     path, _, found = audited
     whole = ["audit.near_duplicates=true", "audit.salience=true"]
-    assert worked(run(path, *whole)) == ["profiles", "carriers", "plan", "shards", "report", "record"]
+    assert worked(run(path, *whole)) == ["profiles", "carriers", "learned", "plan", "shards", "report", "record"]
     run_dir = load_job(path, []).run_dir
     store = Store.open(run_dir)
     assert faults(run_dir) == []

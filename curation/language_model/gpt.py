@@ -29,6 +29,7 @@ __all__ = [
     "continued",
     "encoded_parts",
     "gpt_losses",
+    "next_token",
     "step_tokens",
     "steps_of",
     "threads_set",
@@ -149,18 +150,25 @@ def continued(
     return np.array(sums).reshape(len(prompts), len(continuations))
 
 
+def next_token(gpt: Gpt, prompts: Sequence[NDArray[np.uint16]]) -> NDArray[np.float64]:
+    """The log probability of every token right after each prompt, which is not empty: float64[prompts, vocabulary]."""
+    rows = [np.concatenate([_AFTER_END, before])[-gpt.config.context :] for before in prompts]
+    block = torch.from_numpy(_filled(rows)).to(gpt.device)
+    last = torch.tensor([len(row) - 1 for row in rows], device=gpt.device)
+    with torch.inference_mode(), products(gpt.device):
+        known = gpt.decoder(block)[torch.arange(len(rows), device=gpt.device), last]
+        scores = gpt.decoder.scores(known).double()
+    found: NDArray[np.float64] = torch.log_softmax(scores, 1).cpu().numpy()
+    return found
+
+
 def log_probabilities(gpt: Gpt, rows: Sequence[NDArray[np.uint16]]) -> list[NDArray[np.float64]]:
     """Of each row the log probability of every token but the first, after those before it: float64[len(row) - 1]."""
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(rows)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
     for begin in range(0, len(order), ROWS):
         chosen = order[begin : begin + ROWS]
-        block = np.zeros(
-            (len(chosen), len(rows[chosen[-1]])), np.int64
-        )  # what is filled up comes after, so is not seen
-        for place, index in enumerate(chosen):
-            block[place, : len(rows[index])] = rows[index]
-        tokens = torch.from_numpy(block).to(gpt.device)
+        tokens = torch.from_numpy(_filled([rows[index] for index in chosen])).to(gpt.device)
         with torch.inference_mode(), products(gpt.device):
             scores = gpt.decoder.scores(gpt.decoder(tokens[:, :-1]))
             came = scores.gather(2, tokens[:, 1:, None])[:, :, 0] - torch.logsumexp(scores, 2)
@@ -168,6 +176,14 @@ def log_probabilities(gpt: Gpt, rows: Sequence[NDArray[np.uint16]]) -> list[NDAr
         for place, index in enumerate(chosen):
             found[index] = values[place, : len(rows[index]) - 1]
     return found
+
+
+def _filled(rows: Sequence[NDArray[np.uint16]]) -> NDArray[np.int64]:
+    """The rows as a matrix, filled up at their ends, which no token sees that comes before."""
+    block = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for place, row in enumerate(rows):
+        block[place, : len(row)] = row
+    return block
 
 
 @contextmanager

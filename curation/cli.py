@@ -29,6 +29,7 @@ from curation.commands import (
 from curation.diff.command import add_diff_arguments, diff_command
 from curation.errors import CurationError
 from curation.estimate.options import add_options
+from curation.probe.command import add_probe_arguments, probe_command
 from curation.termination import terminate
 from curation.trace.command import add_trace_arguments, trace_command
 
@@ -97,6 +98,10 @@ def build_parser() -> argparse.ArgumentParser:
     add_trace_arguments(trace)
     diff = _command(commands, "diff", diff_command, "two runs side by side: what changed and what it did")
     add_diff_arguments(diff)
+    text = (
+        "whether balance helps on this corpus, and which setting most: small models, trained on a run's own documents"
+    )
+    add_probe_arguments(_command(commands, "probe", probe_command, text))
     demo = _command(commands, "demo", demo_command, "build a corpus of real text from this installation and run it")
     demo.add_argument("run_dir", metavar="RUN_DIR", nargs="?", default="runs/demo")
     demo.add_argument("--set", action="append", metavar="KEY=VALUE", help="override a key of the demo's job file")

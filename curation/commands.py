@@ -136,21 +136,14 @@ def _show(run_dir: str) -> int:
 
 def report_command(options: argparse.Namespace) -> int:
     """`curation report`."""
-    from curation.job_file import parse_job, parse_yaml
-    from curation.pipeline import current_markers
-    from curation.report.page.render import page_html
-    from curation.stages.context import JOB
-    from curation.stages.page import PAGE, page_data
-    from curation.stages.report import SUMMARY
+    from curation.page_again import page_again
+    from curation.stages.page import PAGE
     from curation.storage.store import Store
 
     store = Store.open(options.run_dir)
-    markers = current_markers(store)
-    if markers["report"] is None:
+    page = page_again(store)
+    if page is None:
         raise JobError(f"{store.shown()}: the run has no report; `curation run` with its job file finishes it")
-    job = parse_job(parse_yaml(store.read_bytes(JOB).decode(), JOB), JOB)
-    seconds = {name: marker.seconds for name, marker in markers.items() if marker}
-    page = page_html(page_data(store, job, store.read_json(SUMMARY), seconds)).encode()
     if options.output:
         Path(options.output).write_bytes(page)
     else:

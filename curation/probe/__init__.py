@@ -1,1 +1,4 @@
-"""Probe: does balancing help on this corpus, which setting helps most, and what does it cost? Small models tell."""
+"""Probe: which way of sampling helps most on a run's own documents, found out with small models.
+
+`statistics` tells an effect from chance, `clip` what repetition costs, `words` says it in a sentence, `text` in tables.
+"""

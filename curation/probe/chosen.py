@@ -100,7 +100,7 @@ def _validation(corpus: Corpus, usable: NDArray[np.bool_], seed: int) -> tuple[N
     """Places of the validation documents, and how many documents each stands for."""
     whole = np.zeros(len(usable), np.int8)
     columns = (corpus.domain, corpus.unit, whole)
-    sizes = [np.bincount(column[usable]) for column in columns]
+    sizes = [np.bincount(column[usable], minlength=int(column.max()) + 1) for column in columns]
     wanted = [_quota(size, most) for size, most in zip(sizes, (A_DOMAIN, A_CLUSTER, NATURAL), strict=True)]
     # Far below its quota's share of the numbers a stratum has none, far above it can't need any: few are looked at.
     reach = [

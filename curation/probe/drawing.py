@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from curation.clustering.groups import group_clusters
 from curation.config import Job
 from curation.probe.pool import Pool
-from curation.probe.strategies import Strategy, strategy_job
+from curation.probe.strategies import Strategy
 from curation.stages.draws import draw_phases
 from curation.stages.eligible import Eligible, cells_of
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.config import Job
+from curation.config.plan import METHODS
 from curation.counter_rng import nth_seed
 from curation.errors import JobError
 from curation.job_file import parse_job
@@ -42,8 +43,10 @@ class Strategy:
     @property
     def clustered(self) -> bool:
         """Whether the draws hang on clusters."""
-        exponent = self.parameters.get("sampling.cluster_exponent", 0.0)
-        return self.parameters.get(_METHOD) not in ("random", "unimax", "temperature") and exponent < 1
+        by_groups = self.parameters.get("sampling.balance", "clusters") != "clusters"
+        method = METHODS[self.parameters.get(_METHOD, "cluster_clip")]
+        exponent = self.parameters.get("sampling.cluster_exponent", method["sampling"]["cluster_exponent"])
+        return by_groups or float(exponent) < 1
 
 
 def _clip(clip: int) -> Strategy:
@@ -76,12 +79,12 @@ _LISTED = (
     ),
     Strategy("unimax", "even domains, no document more than 5 times", {_METHOD: "unimax", _CLIP: 5}),
     Strategy(
-        "even_domains_and_clusters",
+        "even_domains",
         "even domains, and even clusters in each, no document more than 5 times",
         {**_BALANCED, _CLIP: 5, "blending.weights": "even"},
     ),
     Strategy(
-        "natural_domains_even_clusters",
+        "natural_domains",
         "domains as they are, even clusters in each, no document more than 5 times",
         {**_BALANCED, _CLIP: 5, "blending.weights": "temperature", "blending.temperature": 1.0},
     ),
@@ -96,22 +99,24 @@ DEFAULT = (
     "groups_30",
     "tempered",
     "unimax",
-    "even_domains_and_clusters",
+    "even_domains",
 )
 #: The name of the run's own setting.
 OWN = "job"
 
 
-def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int) -> list[Strategy]:
+def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epochs: float) -> list[Strategy]:
     """The strategies that are compared, the baseline first.
 
     Args:
         job: the run's job.
         names: those asked for; None: the default ones, and the job's own where it is another one.
         documents: in the pool, which limit the number of clusters.
+        epochs: tokens to draw, as a multiple of the pool's; where nobody asks, a strategy whose clip is below that is
+            left out.
 
     Raises:
-        JobError: there is no such strategy, or the job's own can't be tried on a pool.
+        JobError: there is no such strategy, its clip is too low, or the job's own can't be tried on a pool.
     """
     if names is None:
         wanted = [STRATEGIES[name] for name in DEFAULT if len(job.domains) > 1 or not _blends(STRATEGIES[name])]
@@ -119,7 +124,13 @@ def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int) -> 
             wanted.append(own_strategy(job))
     else:
         wanted = [STRATEGIES[BASELINE], *(_named(job, name) for name in names if name != BASELINE)]
-    fitted = [fit_to_pool(job, strategy, documents) for strategy in wanted]
+    fitted = []
+    for strategy in wanted:
+        clip = strategy_job(job, strategy, 1, 0).sampling.clip
+        if clip >= epochs:
+            fitted.append(fit_to_pool(job, strategy, documents))
+        elif names is not None:
+            raise JobError(f"--strategies {strategy.name}: at clip {clip} {epochs:g} epochs can't be drawn: lower it")
     laws: dict[str, Strategy] = {}
     for strategy in fitted:  # a smaller pool can make two of them one; the first keeps its name
         laws.setdefault(strategy_job(job, strategy, 1, 0).model_dump_json(), strategy)
@@ -161,7 +172,7 @@ def own_strategy(job: Job) -> Strategy:
     """The run's own setting."""
     sampling = job.sampling.model_dump(exclude={"budget", "exclude", "token_caps"}, exclude_defaults=True)
     blending = job.blending.model_dump(exclude_defaults=True)
-    keys = {f"sampling.{name}": value for name, value in sampling.items()}
+    keys: dict[str, Any] = {f"sampling.{name}": value for name, value in sampling.items()}
     keys |= {f"blending.{name}": value for name, value in blending.items()}
     return Strategy(OWN, "the job file's own setting", {**_BALANCED, _CLUSTERS: job.clustering.clusters, **keys})
 

@@ -21,7 +21,7 @@ from curation.config import Job
 from curation.language_model.ngram import Questions, questions
 from curation.language_model.ngram_pool import Answers, Part, join, losses, part
 from curation.probe.drawing import Clustered, Drawn, cluster, draw
-from curation.probe.figures import Asked, draw_figures, loss_figures
+from curation.probe.figures import Asked, asked_about, draw_figures, loss_figures
 from curation.probe.pool import Pool
 from curation.probe.strategies import Strategy, strategy_job
 from curation.progress import Reporter
@@ -73,6 +73,12 @@ class Unit:
         """What it is about, for messages."""
         names = ", ".join(strategy.name for strategy in self.strategies)
         return f"probe of {names} (seed {self.seed}, {self.evaluator})"
+
+
+def asked_of(plan: Plan, pool: Pool) -> Asked:
+    """What the figures of all cells are taken over: what the folds hold back, or everything where they hold nothing."""
+    held = sorted({index for fold in plan.folds for index in fold.held_back})
+    return asked_about(pool, plan.job.domains, held or None)
 
 
 def cell_name(plan: Plan, strategy: Strategy, seed: int, evaluator: str) -> str:
@@ -177,14 +183,14 @@ def try_unit(unit: Unit, store: Store, plan: Plan, pool: Pool, asked: Asked, com
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
-            for strategy, cell in _cells(unit, plan, pool, asked, compiled):
+            for strategy, cell in _cells(unit, store, plan, pool, asked, compiled):
                 store.write_json(cell_name(plan, strategy, unit.seed, unit.evaluator), cell)
     finally:
         torch.set_num_threads(threads)
 
 
 def _cells(
-    unit: Unit, plan: Plan, pool: Pool, asked: Asked, compiled: Compiled | None
+    unit: Unit, store: Store, plan: Plan, pool: Pool, asked: Asked, compiled: Compiled | None
 ) -> Iterator[tuple[Strategy, dict[str, Any]]]:
     """The cells of a unit, one after the other."""
     fitted = [_clusters_of(unit, plan, pool, fold) for fold in plan.folds]
@@ -194,7 +200,8 @@ def _cells(
         figures: list[dict[str, Any]] = []
         for fold, (places, clustered) in zip(plan.folds, fitted, strict=True):
             drawn = draw(job, clustered, pool, places)
-            own = evaluate(unit, drawn, pool, compiled)
+            state = cell_name(plan, strategy, unit.seed, unit.evaluator).replace(".json", ".state")
+            own = evaluate(unit, drawn, pool, compiled, store, state)
             mine = np.isin(pool.validation.domain, fold.held_back) if fold.held_back else slice(None)
             found[mine] = own[mine]
             figures.append(draw_figures(drawn.copies, pool.text.lengths))
@@ -210,14 +217,23 @@ def _clusters_of(unit: Unit, plan: Plan, pool: Pool, fold: Fold) -> tuple[NDArra
     return places, cluster(job, unit.strategies[0], pool, places)
 
 
-def evaluate(unit: Unit, drawn: Drawn, pool: Pool, compiled: Compiled | None) -> NDArray[np.float64]:
-    """float64[v]: the loss on each validation document of a model that is trained on what was drawn."""
+def evaluate(
+    unit: Unit, drawn: Drawn, pool: Pool, compiled: Compiled | None, store: Store, state: str
+) -> NDArray[np.float64]:
+    """float64[v]: the loss on each validation document of a model that is trained on what was drawn.
+
+    A training of the small GPT that was killed goes on from its last `state`, a file of the run directory.
+    """
     if compiled is not None:
         return losses(compiled.asked, compiled.pool, drawn.copies)
     from curation.language_model.gpt import GptConfig, gpt_losses, train_gpt
 
-    gpt = train_gpt(pool.text.take(drawn.order).tokens, GptConfig(), unit.seed, 1)
-    return gpt_losses(gpt, pool.validation.text)
+    stream = pool.text.take(drawn.order).tokens
+    kept = store.read_bytes(state) if store.exists(state) else None
+    gpt = train_gpt(stream, GptConfig(), unit.seed, 1, state=kept, keep=lambda now: store.write_bytes(state, now))
+    found = gpt_losses(gpt, pool.validation.text)
+    store.remove([state])
+    return found
 
 
 def _mean(figures: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The page `report/index.html`: gathers what is on it and writes it.
 
-Reads `report/summary.json`, the two tables of `page_tables` and the small tables of clusters, cells and centroids: no
-text, no table by document, no Ray. `pipeline` writes the page when all stages are done, and `curation report` at any
-time after that. The seconds of the stages are on it, which differ from run to run; so the page is the one file of a
-run directory whose bytes nobody promises, and `verify` lets it be.
+Reads `report/summary.json`, the two tables of `page_tables`, the small tables of clusters, cells and centroids, and
+what the last `curation probe` found: no text, no table by document, no Ray. `pipeline` writes the page when all stages
+are done, and `curation report` and `curation probe` after that. The seconds of the stages are on it, which differ
+from run to run; so the page is the one file of a run directory whose bytes nobody promises, and `verify` lets it be.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from curation.config.plan import NO_CLIP
 from curation.errors import JobError
 from curation.report.page.data import Clusters, Mixture, PageData, Series, StageTime, Stretch
 from curation.report.page.figures import flow, lorenz
+from curation.report.page.probe import probe_part
 from curation.report.page.projection import map_places
 from curation.report.page.render import page_html
 from curation.report.summary import first_phase
@@ -32,6 +33,9 @@ from curation.stages.plan_tables import ALLOCATION
 from curation.storage.store import Store
 
 PAGE = "report/index.html"
+
+#: Names the last probe of the run, whose results lie in the folder of that name.
+LATEST_PROBE = "probe/latest.json"
 
 #: Raise it when the tables of the page come out otherwise: reports that are done are then done again.
 PAGE_VERSION = 1
@@ -102,7 +106,15 @@ def page_data(store: Store, job: Job, summary: dict[str, Any], seconds: Mapping[
         token_caps=summary.get("token_caps", []),
         audited=[name for name in AUDITED if name in summary],
         times=stage_times(summary, seconds),
+        probe=probe_part(last_probe(store)),
     )
+
+
+def last_probe(store: Store) -> dict[str, Any] | None:
+    """The results of the run's last probe; None where there was none."""
+    latest = store.read_json(LATEST_PROBE)
+    results: dict[str, Any] | None = latest and store.read_json(f"probe/{latest['key']}/results.json")
+    return results
 
 
 def clusters_of(store: Store, summary: dict[str, Any]) -> tuple[Clusters, float]:

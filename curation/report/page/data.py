@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from curation.report.page.probe import Probe
+
 
 class Flow(TypedDict):
     """A line of what went in and what came out."""
@@ -118,3 +120,5 @@ class PageData(TypedDict):
     audited: list[str]
     """Which of languages, near_duplicates, salience and token_caps the job asked for."""
     times: list[StageTime]
+    probe: Probe | None
+    """What the last `curation probe` of the run found."""

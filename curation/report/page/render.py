@@ -18,7 +18,10 @@ from importlib.resources import files
 from curation.report.page.data import PageData
 
 #: The scripts, in the order in which they need each other; together they are one function, so none leaves a global.
-SCRIPTS = ("dom", "charts", "bars", "clusters", "map", "mixture", "table", "sections", "audit", "main")
+SCRIPTS = (
+    *("dom", "charts", "bars", "clusters", "map", "mixture", "table", "sections", "audit"),
+    *("probe_charts", "probe_price", "probe", "main"),
+)
 
 #: The styles, in the order in which the later win.
 STYLES = ("base", "figures", "parts", "media")

@@ -6,6 +6,8 @@ import numpy as np
 
 from curation.report.page.data import Clusters, Mixture, PageData, Series, StageTime, Stretch
 from curation.report.page.figures import flow, lorenz, size_bands
+from curation.report.page.probe import probe_part
+from tests.probe.made import EFFECTS, made_results
 from tests.report.made import HOSTILE
 
 #: Texts that would run or load something if they ever became markup.
@@ -21,7 +23,7 @@ LANGUAGES = ("en", "de", "fr", "haw", "und", "not a code")
 STAGES = ("sources", "tokenizer", "documents", "duplicates", "embeddings", "centroids", "plan", "shards", "report")
 
 
-def made_page(clusters=2000, domains=50, groups=20, phases=1, seed=0, audited=True) -> PageData:
+def made_page(clusters=2000, domains=50, groups=20, phases=1, seed=0, audited=True, probed=True) -> PageData:
     """A page of so many clusters and domains; planted texts are in every place that texts of a corpus reach."""
     rng = np.random.default_rng(seed)
     names = [*PLANTED, *HOSTILE, *(f"domain {number}" for number in range(domains))][:domains]
@@ -71,7 +73,37 @@ def made_page(clusters=2000, domains=50, groups=20, phases=1, seed=0, audited=Tr
             StageTime(stage=name, seconds=0.02 + 40.0 * number, count=number * 10**7 or None, unit="documents")
             for number, name in enumerate(STAGES)
         ],
+        probe=probe_part(probe_results(names)) if probed else None,
     )
+
+
+def probe_results(domains):
+    """Results by two models, with planted texts where names may come from a job file."""
+    effects = EFFECTS | {PLANTED[0]: (-0.03, 0.02, 0.04), PLANTED[3]: (0.004, 0.0, 0.0)}
+    small = {name: (0.3 * macro, natural, repeated) for name, (macro, natural, repeated) in effects.items()}
+    results = made_results(effects, gpt=small, domains=domains)
+    results["settings"]["held_back"] = list(PLANTED[:2])
+    pilot = {"fraction": 0.1, "whole_key": "0", "rank_correlation": 0.83, "strategies": list(effects)}
+    return results | {"sentence": f"{results['sentence']} {PLANTED[1]}", "pilot": pilot, "debt": debt()}
+
+
+def debt():
+    """A pattern that flips early and does not late."""
+    row = {"margin": 2.0, "known": 3, "taught": 40, "seeds": 3, "within_documents": 400, "within_tokens": 200_000}
+    row |= {"loss_before": 5.1, "loss_after": 5.0, "one_in": 10}
+    early = {"checkpoint": "early", "tokens_seen": 200_000, "flipped": 3}
+    late = {"checkpoint": "late", "tokens_seen": 1_000_000, "flipped": 0}
+    return {
+        "version": 1,
+        "pattern": PLANTED[1],
+        "from": PLANTED[0],
+        "to": PLANTED[3],
+        "rows": [
+            row | early | {"documents": 21, "low": 18, "high": None, "tokens": 30_000},
+            row | late | {"documents": None, "low": None, "high": None, "tokens": None},
+        ],
+        "sentence": f"Repair costs more the later it comes. {PLANTED[0]}",
+    }
 
 
 def domain_rows(names, documents, before, after):

@@ -96,11 +96,12 @@ const drawn = new Set();
  * A figure: heading, chart, legend, and the same figures as a table.
  *
  * @param {object} parts title; about: what it shows, in a sentence; label: what a reader who can't see it should know;
- *     size: "tall" or "short"; option: (colours, width) => what the library draws; legend: colours => [[name, colour]];
+ *     size: "tall", or height in pixels; option: (colours, width) => what the library draws; legend: colours => [[name, colour]];
  *     figures: () => a table, made when it is asked for; onReady: called with the chart, once.
  */
 function figure(parts) {
   const host = element("div", { class: `chart ${parts.size || "middle"}`, role: "img", "aria-label": parts.label });
+  if (parts.height) host.style.setProperty("height", `${parts.height}px`);
   const legend = element("ul", { class: "legend", "aria-hidden": "true" });
   const entry = { host, chart: null, draw };
   function draw(width) {

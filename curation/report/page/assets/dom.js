@@ -126,6 +126,16 @@ function section(id, title, about, ...children) {
   );
 }
 
+/** A part of a section with a heading of its own. */
+const titled = (title, about, ...children) =>
+  element(
+    "div",
+    { class: "block" },
+    element("h3", {}, title),
+    about ? element("p", { class: "about" }, about) : null,
+    ...children,
+  );
+
 /** Buttons of which one is chosen. */
 function choice(label, name, options, chosen, onChoose) {
   return element(

@@ -17,7 +17,7 @@ function themeSwitch() {
   return button;
 }
 
-const sections = [overview, findings, mapSection, beforeAfter, price, along, tableSection, audit, timing]
+const sections = [overview, findings, mapSection, beforeAfter, price, probe, along, tableSection, audit, timing]
   .map((make) => make())
   .filter(Boolean);
 const SHORT_NAMES = {
@@ -26,6 +26,7 @@ const SHORT_NAMES = {
   map: "Map",
   balance: "Before and after",
   price: "Price",
+  probe: "Does it help?",
   mixture: "Mixture",
   clusters: "Clusters",
   audit: "Words",

@@ -99,14 +99,6 @@ function phases() {
 function beforeAfter() {
   const documents = { name: "documents", of: (row) => count(row.documents) };
   const epochs = { name: "epochs", of: (row) => decimal(row.epochs, 2) };
-  const titled = (title, about, ...children) =>
-    element(
-      "div",
-      { class: "block" },
-      element("h3", {}, title),
-      about ? element("p", { class: "about" }, about) : null,
-      ...children,
-    );
   const byTokens = data.domains.toSorted((one, other) => other.tokens_before - one.tokens_before);
   return section(
     "balance",

@@ -1,0 +1,100 @@
+"""`curation probe`: its arguments, and what it does with them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from curation.probe.asked import EPOCHS, GPT_SEEDS, MOST_TOKENS, POOL_TOKENS, SEEDS, Asked
+
+
+def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("run_dir", metavar="RUN_DIR")
+    text = "these instead of the default ones, by name; `list` prints them all"
+    parser.add_argument("--strategies", type=_names, metavar="A,B,C", help=text)
+    text = f"of clustering, sampling and training ({SEEDS}; fewer than 5 never make a verdict)"
+    parser.add_argument("--seeds", type=_count, default=SEEDS, metavar="N", help=text)
+    text = "n-gram model (seconds a strategy), small GPT (minutes), or both"
+    parser.add_argument("--evaluator", choices=("ngram", "gpt", "both"), default="ngram", help=text)
+    text = f"seeds of the small GPT ({GPT_SEEDS})"
+    parser.add_argument("--gpt-seeds", type=_count, default=GPT_SEEDS, metavar="N", help=text)
+    drawn = parser.add_mutually_exclusive_group()
+    text = f"tokens that each strategy draws (a quarter of the pool, at most {MOST_TOKENS:,})"
+    drawn.add_argument("--tokens", type=_count, metavar="N", help=text)
+    text = f"instead, as a multiple of the pool's ({EPOCHS}); that of your job repeats documents as often as it does"
+    drawn.add_argument("--epochs", type=_epochs, default=EPOCHS, metavar="E", help=text)
+    text = f"tokens of the random sample of documents that they draw from ({POOL_TOKENS:,}, or fewer with --epochs)"
+    parser.add_argument("--pool-tokens", type=_count, metavar="N", help=text)
+    text = "look at this share of the corpus only, as a pilot before a large run, e.g. 0.1"
+    parser.add_argument("--fraction", type=_share, default=1.0, metavar="SHARE", help=text)
+    text = "train without these domains and judge by them alone; `each`: each domain, or family of domains, in turn"
+    parser.add_argument("--hold-back", type=_names, metavar="A,B", help=text)
+    text = "whose mean loss is judged (domain where there are several, else cluster)"
+    parser.add_argument("--target", choices=("domain", "cluster", "language"), help=text)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="choose other documents (0)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _count(text: str) -> int:
+    count = int(text.replace("_", ""))
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+def _epochs(text: str) -> float:
+    epochs = float(text)
+    if not 0 < epochs <= 100:
+        raise argparse.ArgumentTypeError("above 0 and at most 100")
+    return epochs
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError("a share is above 0 and at most 1")
+    return share
+
+
+def probe_command(options: argparse.Namespace) -> int:
+    """`curation probe`."""
+    from curation.pipeline import current_markers
+    from curation.probe.run import probe, probed_job
+    from curation.probe.strategies import STRATEGIES
+    from curation.probe.text import probe_text
+    from curation.progress import Reporter
+    from curation.storage.store import Store
+
+    if options.strategies == ["list"]:
+        for strategy in STRATEGIES.values():
+            print(f"{strategy.name:<30} {strategy.words}")
+        return 0
+    store = Store.open(options.run_dir)
+    markers = current_markers(store)
+    results = probe(store, probed_job(store, markers), markers, _asked(options), Reporter())
+    print(json.dumps(results, indent=1, ensure_ascii=False) if options.json else probe_text(results).rstrip("\n"))
+    return 0
+
+
+def _asked(options: argparse.Namespace) -> Asked:
+    seeds = {}
+    if options.evaluator in ("ngram", "both"):
+        seeds["ngram"] = options.seeds
+    if options.evaluator in ("gpt", "both"):
+        seeds["gpt"] = options.gpt_seeds
+    return Asked(
+        strategies=options.strategies,
+        seeds=seeds,
+        tokens=options.tokens,
+        epochs=options.epochs,
+        pool_tokens=options.pool_tokens,
+        fraction=options.fraction,
+        hold_back=options.hold_back,
+        target=options.target,
+        seed=options.seed,
+    )

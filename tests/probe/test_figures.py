@@ -1,0 +1,66 @@
+"""From losses to figures: macro means count strata alike, the natural one counts tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from curation.probe.figures import asked_about, draw_figures, loss_figures
+from tests.probe.pools import TOPICS, made_pool
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return made_pool()
+
+
+def test_macro_losses_count_strata_alike_and_the_natural_one_tokens(pool):
+    losses = np.array([1.0, 2.0, 6.0])[pool.validation.domain]
+    found = loss_figures(asked_about(pool, TOPICS, None), losses)
+    share = pool.domain_tokens / pool.domain_tokens.sum()
+    assert found["by_domain"] == {"cooking": 1.0, "space": 2.0, "law": 6.0}
+    assert found["losses"]["macro_domain"] == 3.0
+    assert found["losses"]["natural"] == pytest.approx(share @ [1, 2, 6], abs=1e-5)
+    assert (found["losses"]["worst_domain"], found["worst_name"]) == (6.0, "law")
+    assert found["losses"]["p90_domain"] == pytest.approx(np.percentile([1, 2, 6], 90))
+    german, english = 6.0, loss_of_english(pool, losses)
+    assert found["losses"]["macro_language"] == pytest.approx((german + english) / 2, abs=1e-5)
+
+
+def loss_of_english(pool, losses):
+    held = pool.validation
+    mine = held.language == "en"
+    return np.average(losses[mine], weights=(held.weight * held.text.lengths)[mine])
+
+
+def test_what_was_held_back_is_all_that_is_asked_about(pool):
+    losses = np.array([1.0, 2.0, 6.0])[pool.validation.domain]
+    found = loss_figures(asked_about(pool, TOPICS, [0, 1]), losses)
+    share = pool.domain_tokens[:2] / pool.domain_tokens[:2].sum()
+    assert found["losses"]["macro_domain"] == 1.5
+    assert found["losses"]["natural"] == pytest.approx(share @ [1, 2], abs=1e-5)
+    assert found["losses"]["macro_language"] is None
+
+
+def test_domains_with_little_validation_text_count_in_the_natural_loss_alone(pool):
+    held = pool.validation
+    kept = np.flatnonzero((held.domain != 2) | (np.cumsum(held.domain == 2) <= 3))
+    columns = {name: getattr(held, name)[kept] for name in ("domain", "unit", "language", "weight")}
+    few = replace(pool, validation=replace(held, text=held.text.take(kept), **columns))
+    losses = np.array([1.0, 2.0, 6.0])[few.validation.domain]
+    found = loss_figures(asked_about(few, TOPICS, None), losses)
+    assert list(found["by_domain"]) == ["cooking", "space"]
+    assert found["losses"]["natural"] > 1.5
+
+
+def test_what_was_drawn():
+    found = draw_figures(np.array([0, 1, 3], np.int16), np.array([10, 20, 30]))
+    assert found == {
+        "tokens": 110,
+        "unique_tokens": 50,
+        "documents": 2,
+        "largest_copies": 3,
+        "repeated_share": round(60 / 110, 6),
+    }

@@ -1,0 +1,121 @@
+"""Strategies: keys of a job file that can be taken over, and draws as a run of that job makes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from curation.errors import JobError
+from curation.job_file import load_job
+from curation.probe.drawing import cluster, draw
+from curation.probe.strategies import (
+    BASELINE,
+    DEFAULT,
+    OWN,
+    STRATEGIES,
+    chosen_strategies,
+    fit_to_pool,
+    own_strategy,
+    strategy_job,
+)
+from curation.sampling.water_filling import water_level
+from tests.probe.pools import made_job, made_pool
+
+BUDGET = 9_000
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return made_pool()
+
+
+def drawn(pool, job, strategy, seed=0, places=None):
+    places = np.arange(len(pool.doc_id)) if places is None else places
+    asked = strategy_job(job, strategy, BUDGET, seed)
+    clustered = cluster(asked, strategy, pool, places)
+    return clustered, draw(asked, clustered, pool, places)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_spends_the_budget_within_its_clip(pool, name):
+    strategy = fit_to_pool(made_job(), STRATEGIES[name], len(pool.doc_id))
+    _, found = drawn(pool, made_job(), strategy)
+    lengths = pool.text.lengths
+    assert abs(int(found.copies @ lengths) - BUDGET) <= lengths.max() / 2
+    assert found.copies.max() <= strategy.parameters.get("sampling.clip", 10_000)
+    assert np.array_equal(np.bincount(found.order, minlength=len(lengths)), found.copies)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_its_keys_can_be_taken_over_with_set(tmp_path, name):
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(made_job().model_dump(mode="json", include={"run_dir", "sources"})))
+    strategy = STRATEGIES[name]
+    taken = load_job(str(path), [f"{key}={value}" for key, value in strategy.parameters.items()])
+    tried = strategy_job(made_job(clusters=100), strategy, 1, 0)
+    assert taken.sampling.model_dump(exclude={"budget"}) == tried.sampling.model_dump(exclude={"budget"})
+    assert (taken.blending, taken.clustering.clusters) == (tried.blending, tried.clustering.clusters)
+
+
+def test_even_clusters_are_filled_up_to_the_clip(pool):
+    clustered, found = drawn(pool, made_job(), STRATEGIES["cluster_clip_3"])
+    lengths, label = pool.text.lengths, clustered.documents.cell // 3
+    there, got = (np.bincount(label, weights) for weights in (lengths, lengths * found.copies))
+    level = water_level(np.ones(3), 3.0 * there, BUDGET)
+    assert np.abs(got - np.minimum(3 * there, level)).max() <= lengths.max()
+    assert there.max() / there.min() > 4
+    assert got.max() / got.min() < 1.6
+
+
+def test_random_leaves_the_corpus_as_it_is(pool):
+    _, found = drawn(pool, made_job(), STRATEGIES[BASELINE])
+    lengths = pool.text.lengths
+    there, got = (np.bincount(pool.domain, weights) for weights in (lengths, lengths * found.copies))
+    assert np.abs(got / BUDGET - there / there.sum()).max() < 0.05
+    assert found.copies.max() == 1
+
+
+def test_seeds_draw_differently_and_one_seed_the_same(pool):
+    first, again, other = (drawn(pool, made_job(), STRATEGIES["cluster_clip_5"], seed)[1] for seed in (0, 0, 1))
+    assert np.array_equal(first.order, again.order)
+    assert not np.array_equal(first.copies, other.copies)
+
+
+def test_what_is_held_back_is_not_drawn(pool):
+    places = np.flatnonzero(pool.domain != 1)
+    _, found = drawn(pool, made_job(), STRATEGIES["unimax"], places=places)
+    assert found.copies[pool.domain == 1].sum() == 0
+    assert found.copies.sum() > 0
+
+
+def test_the_default_ones_are_not_too_many_and_none_is_there_twice(pool):
+    assert len(DEFAULT) <= 12
+    found = chosen_strategies(made_job(clusters=30), None, 20_000, 0.25)
+    assert [one.name for one in found] == [name for name in DEFAULT if name != "clusters_30"]
+    assert found[0].name == BASELINE
+    small = chosen_strategies(made_job(clusters=1000), None, 1_000, 0.25)
+    assert {one.parameters["clustering.clusters"] for one in small if one.name.startswith("cluster_clip")} == {50}
+
+
+def test_a_clip_below_the_epochs_is_left_out_or_refused():
+    names = [one.name for one in chosen_strategies(made_job(), None, 20_000, 2.0)]
+    assert "cluster_clip_1" not in names
+    assert "cluster_clip_3" in names
+    with pytest.raises(JobError, match="at clip 1"):
+        chosen_strategies(made_job(), ["cluster_clip_1"], 20_000, 2.0)
+
+
+def test_the_own_setting_is_tried_where_it_is_another_one():
+    job = made_job().model_copy(update={"sampling": made_job().sampling.model_copy(update={"clip": 7})})
+    assert OWN in [one.name for one in chosen_strategies(job, None, 20_000, 0.25)]
+    assert own_strategy(job).parameters["sampling.clip"] == 7
+    assert OWN not in [one.name for one in chosen_strategies(made_job(), None, 20_000, 0.25)]
+    with_phases = job.model_copy(update={"phases": [{"budget": {"epochs": 1.0}}]})
+    with pytest.raises(JobError, match="phases"):
+        chosen_strategies(with_phases, [OWN], 20_000, 0.25)
+
+
+def test_an_unknown_strategy_is_refused_with_the_nearest_name():
+    with pytest.raises(JobError, match="did you mean 'cluster_clip_5'"):
+        chosen_strategies(made_job(), ["clusterclip5"], 20_000, 0.25)

@@ -157,8 +157,9 @@ def next_token(gpt: Gpt, prompts: Sequence[NDArray[np.uint16]]) -> NDArray[np.fl
     last = torch.tensor([len(row) - 1 for row in rows], device=gpt.device)
     with torch.inference_mode(), products(gpt.device):
         known = gpt.decoder(block)[torch.arange(len(rows), device=gpt.device), last]
-        scores = gpt.decoder.scores(known).double()
-    found: NDArray[np.float64] = torch.log_softmax(scores, 1).cpu().numpy()
+    with torch.inference_mode():
+        scores = gpt.decoder.scores(known.float())  # few, and compared with each other: in float32
+    found: NDArray[np.float64] = torch.log_softmax(scores.double(), 1).cpu().numpy()
     return found
 
 

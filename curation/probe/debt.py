@@ -8,21 +8,7 @@ two are: it has flipped at the first of `IN_A_ROW` asks that all find the new on
 stays the same after its warm-up, so that the checkpoints differ in what was learnt before them and in nothing else.
 
 A *unit* is a checkpoint of a seed, or what was done from it at one frequency: a Ray task of one thread, and a file when
-it is done. The training of a seed is kept every LEG_STEPS steps. `debt_summary` joins the files to JSON:
-
-    {"version": 1, "pattern", "from", "to",
-     "settings": {"tokens": of a training, "bound_tokens": most from a checkpoint on, "document_tokens": most of a
-                  document, "taught_one_in", "seeds", "parameters": of the model, "learning_rate"},
-     "corpus": {"documents": of the pool, "from": those with the pattern and the old continuation, "to"},
-     "learning": {"documents": that taught the old one, median over seeds, "low", "high" (fewest, most), "learnt": seeds},
-     "rows": [{"checkpoint": "early" | "late", "tokens_seen", "taught": documents that said the old one by then,
-               "margin": log P(from) - log P(to) there in nats (median), "known": seeds that knew it, "seeds",
-               "one_in", "flipped": seeds, "documents": with the new one (median), "low", "high": fewest and most,
-               "tokens": of training (median), "within_documents", "within_tokens": what the bound comes to,
-               "loss_before", "loss_after": natural validation loss, nats a token, means}],
-     "sentence"}
-
-`documents`, `tokens`, `low` and `high` are null where the seed that they would be of did not flip within the bound.
+it is done. The training of a seed is kept every LEG_STEPS steps. `debt_summary` makes the table of them.
 """
 
 from __future__ import annotations
@@ -46,9 +32,12 @@ from curation.language_model.gpt import (
     steps_of,
     threads_set,
 )
+from curation.probe.debt_kept import STATES
 from curation.probe.debt_stream import BESIDE, Mixture, Question, mixture
 from curation.storage.store import Store
 
+#: Raise it when a unit comes out otherwise.
+UNITS_VERSION = 1
 #: One document in so many says the pattern with the old continuation while the model learns.
 TAUGHT_ONE_IN = 100
 #: Share of the training after which the early checkpoint is taken.
@@ -140,20 +129,21 @@ def _train(unit: Unit, store: Store, plan: Plan, material: Material) -> dict[str
     whole = last["late"] * config.step_tokens
     said = material.question.statement(material.question.old)
     stream = mixture(material.pieces, said, TAUGHT_ONE_IN, 0, whole, config.context, seed)
-    kept = f"{plan.folder}/states/{unit.number}.npz"
+    kept = f"{plan.folder}/{STATES}/{unit.number}.npz"
+    training, asks = Training(config, last["late"], seed), []
     if store.exists(kept):
         arrays = store.read_arrays(kept)
-        training = Training.restored(arrays["state"].tobytes())
-        asks = [Ask(int(step), int(documents), margin) for step, documents, margin in arrays["asks"].tolist()]
-    else:
-        training, asks = Training(config, last["late"], seed % 2**32), []
+        found = Training.restored(arrays["state"].tobytes())
+        if found.done <= last[unit.checkpoint]:
+            training = found
+            asks = [Ask(int(step), int(documents), value) for step, documents, value in arrays["asks"].tolist()]
     while training.done < last[unit.checkpoint]:
         stop = min(last[unit.checkpoint], training.done + LEG_STEPS)
         asks += train_and_ask(training, stream, material.question, material.validation, stop, training.done)
         rows = np.array([[ask.step, ask.documents, ask.margin] for ask in asks], np.float64)
         state = np.frombuffer(training.state(), np.uint8)
         store.write_arrays(kept, {"state": state, "asks": rows})
-    store.write_bytes(_state_name(plan, unit), training.state())
+    store.write_bytes(state_name(plan, unit), training.state())
     read = training.done * config.step_tokens
     learnt = settled(asks, 1)
     return {
@@ -170,7 +160,7 @@ def _train(unit: Unit, store: Store, plan: Plan, material: Material) -> dict[str
 def _repair(unit: Unit, store: Store, plan: Plan, material: Material) -> dict[str, Any]:
     """What it takes from a checkpoint on, at one frequency."""
     before = store.read_json(cell_name(plan, Unit(unit.number, unit.checkpoint)))
-    training = Training.restored(store.read_bytes(_state_name(plan, unit)))
+    training = Training.restored(store.read_bytes(state_name(plan, unit)))
     question, config = material.question, plan.config
     said, seed = question.statement(question.new), nth_seed(plan.seed, unit.number)
     stream = mixture(
@@ -213,7 +203,7 @@ def train_and_ask(
 
 
 def margin(gpt: Gpt, question: Question, validation: Encoded) -> float:
-    """log P(old) - log P(new) in nats, the mean over beginnings of validation documents that come before."""
+    """Log P(old) - log P(new) in nats, the mean over beginnings of validation documents that come before."""
     room = gpt.config.context - question.length - 2 * BESIDE
     chosen = np.linspace(0, validation.documents - 1, min(CONTEXTS, validation.documents)).astype(np.int64)
     prompts = []
@@ -253,5 +243,6 @@ def _told(asks: list[Ask]) -> list[list[float]]:
     return [[ask.step, ask.documents, round(ask.margin, 4)] for ask in asks]
 
 
-def _state_name(plan: Plan, unit: Unit) -> str:
-    return f"{plan.folder}/states/{unit.number}-{unit.checkpoint}.pt"
+def state_name(plan: Plan, unit: Unit) -> str:
+    """The file of the state at a checkpoint."""
+    return f"{plan.folder}/{STATES}/{unit.number}-{unit.checkpoint}.pt"

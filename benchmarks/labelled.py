@@ -75,7 +75,7 @@ def package_texts(domain: Domain, archive: Path) -> dict[str, str]:
 def is_in_language(text: str, domain: Domain) -> bool:
     """False if the text is not in the domain's script, or is plainly in another language: translations have gaps."""
     letters = re.findall(r"[^\W\d_]", text) if domain.script else []
-    if 3 * len(re.findall(f"[{domain.script}]", text) if domain.script else "") < len(letters):
+    if 2 * len(re.findall(f"[{domain.script}]", text) if domain.script else "") < len(letters):
         return False
     return not domain.language or detect([text])[0][0] in (domain.language, UNKNOWN)
 
@@ -102,6 +102,10 @@ def build(corpus: str, folder: Path, documents: int | None, is_balanced: bool) -
         began = time.monotonic()
         all_found = domain_documents(domain, folder / "packages")
         found = {name: text for name, text in all_found.items() if digest(text) not in seen}
+        if not found:
+            raise SystemExit(
+                f"{domain.name}: no documents; its packages hold them elsewhere: mend its row in the table"
+            )
         wanted = BALANCED if is_balanced else max(1, round(share * domain.documents))
         names = lowest(found, wanted)
         texts = [found[name] for name in names]

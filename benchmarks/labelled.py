@@ -5,7 +5,8 @@
 Each corpus has one domain with half of all documents and many small ones. The tables are in `labelled_texts`; the
 packages that they name are downloaded to `FOLDER/packages` at pinned versions, once. The same versions give the same
 bytes: which documents are taken is decided by the hashes of their names. `FOLDER/<corpus>/<domain>.parquet` has the
-columns `text` and `domain`; `FOLDER/<corpus>/domains.json` tells what is in them and where it came from.
+columns `text` and `domain`; `FOLDER/<corpus>/domains.json` tells what is in them and where it came from. With
+`--balanced` there is `FOLDER/<corpus>-balanced`, too, with about as many documents of every domain.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from curation.audit.languages import UNKNOWN, detect
 
 CORPORA = {"languages": LANGUAGES, "kinds": KINDS}
 
-MOST_FILES = 4000
-"""Files of a package for a domain; those with the lowest hashes."""
+BYTES = 6000
+"""Bytes of a package's files that are read for each document wanted; files with the lowest hashes come first."""
 LARGEST_FILE = 3_000_000
 """Bytes of the largest file of code or prose; databases and JSON are read whole."""
 BALANCED = 400
@@ -60,15 +61,22 @@ def domain_documents(domain: Domain, packages: Path) -> dict[str, str]:
 
 
 def package_texts(domain: Domain, archive: Path) -> dict[str, str]:
-    """Text of each file of a package that the domain names; without what is too large or not text."""
-    files = {name: content for name, content in members(archive, domain.files)
-             if len(content) <= LARGEST_FILE or name.endswith((".json", ".db", ".dict"))}  # fmt: skip
+    """Text of the files that the domain names, as many as are needed; without what is too large or not text."""
+    files = {
+        name: content
+        for name, content in members(archive, domain.files)
+        if len(content) <= LARGEST_FILE or name.endswith((".json", ".db", ".dict"))
+    }
     texts: dict[str, str] = {}
-    for name in lowest(files, MOST_FILES):
+    left = BYTES * min(domain.documents, domain.from_package)
+    for name in lowest(files, len(files)):
+        if left <= 0:
+            break
         try:
             texts[name] = domain.form.decode(files[name])
         except UnicodeDecodeError:
             continue
+        left -= len(files[name])
     return texts
 
 
@@ -85,35 +93,35 @@ def lowest(names: Iterable[str], count: int) -> list[str]:
     return sorted(names, key=digest)[:count]
 
 
-def write_domain(domain: Domain, texts: list[str], path: Path) -> None:
-    """A domain's file, of rows of a text and the domain's name."""
-    table = pa.table({"text": texts, "domain": pa.array([domain.name] * len(texts), pa.string())})
-    pq.write_table(table, path, compression="zstd", row_group_size=4096)
-
-
 def build(corpus: str, folder: Path, documents: int | None, is_balanced: bool) -> None:
-    """Writes the corpus: all domains, each cut to its share of the documents wanted."""
+    """Writes the corpus, each domain cut to its share of the documents wanted, and its balanced version if asked."""
     domains = CORPORA[corpus]
     share = 1.0 if documents is None else documents / sum(domain.documents for domain in domains)
-    target = folder / ("balanced" if is_balanced else corpus)
-    target.mkdir(parents=True, exist_ok=True)
-    told, seen = {}, set()
+    targets = {folder / corpus: {}, folder / f"{corpus}-balanced": {}} if is_balanced else {folder / corpus: {}}
+    seen: set[bytes] = set()
     for domain in domains:
         began = time.monotonic()
-        all_found = domain_documents(domain, folder / "packages")
-        found = {name: text for name, text in all_found.items() if digest(text) not in seen}
+        found = domain_documents(domain, folder / "packages")
+        found = {name: text for name, text in found.items() if digest(text) not in seen}
         if not found:
-            raise SystemExit(
-                f"{domain.name}: no documents; its packages hold them elsewhere: mend its row in the table"
-            )
-        wanted = BALANCED if is_balanced else max(1, round(share * domain.documents))
-        names = lowest(found, wanted)
-        texts = [found[name] for name in names]
-        seen |= {digest(text) for text in texts}
-        write_domain(domain, texts, target / f"{domain.name}.parquet")
-        told[domain.name] = description(names, texts, folder / "packages")
-        print(f"{domain.name}: {len(names)} of {len(found)} documents, {time.monotonic() - began:.0f} s", flush=True)
-    (target / "domains.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+            raise SystemExit(f"{domain.name}: no documents in its packages' files; mend its row in the table")
+        seen |= {digest(text) for text in found.values()}
+        for target, told in targets.items():
+            wanted = max(1, round(share * domain.documents)) if target.name == corpus else BALANCED
+            told[domain.name] = write_domain(domain.name, found, wanted, folder, target)
+        print(f"{domain.name}: {len(found)} documents, {time.monotonic() - began:.0f} s", flush=True)
+    for target, told in targets.items():
+        (target / "domains.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_domain(domain: str, found: dict[str, str], wanted: int, folder: Path, target: Path) -> dict[str, object]:
+    """Writes a domain's file, of rows of a text and the domain's name; what `domains.json` says of it."""
+    names = lowest(found, wanted)
+    texts = [found[name] for name in names]
+    target.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"text": texts, "domain": pa.array([domain] * len(texts), pa.string())})
+    pq.write_table(table, target / f"{domain}.parquet", compression="zstd", row_group_size=4096)
+    return description(names, texts, folder / "packages")
 
 
 def description(names: list[str], texts: list[str], packages: Path) -> dict[str, object]:
@@ -131,7 +139,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where `packages` and the corpora are written")
     parser.add_argument("--corpus", choices=sorted(CORPORA), help="one of them only")
     parser.add_argument("--documents", type=int, help="about as many in all; sizes keep their proportions")
-    parser.add_argument("--balanced", action="store_true", help=f"at most {BALANCED} documents of every domain")
+    parser.add_argument(
+        "--balanced", action="store_true", help=f"write <corpus>-balanced, too: at most {BALANCED} documents a domain"
+    )
     options = parser.parse_args()
     for corpus in [options.corpus] if options.corpus else sorted(CORPORA):
         build(corpus, options.folder, options.documents, options.balanced)

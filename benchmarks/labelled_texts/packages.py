@@ -94,11 +94,12 @@ def members(archive: Path, wanted: str) -> Iterator[Member]:
     """The files of an archive whose paths match a regular expression; what is compressed inside is opened, too."""
     pattern = re.compile(wanted)
     if archive.suffix == ".deb":
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
             assert process.stdout is not None
             with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
                 yield from _tar_members(tar, pattern)
-            process.stdout.read()  # padding; dpkg-deb complains where nobody reads it
     elif archive.suffix in (".whl", ".zip"):
         with zipfile.ZipFile(archive) as whole:
             yield from _zip_members(whole, pattern)
@@ -136,6 +137,7 @@ def _opened(name: str, content: bytes, pattern: re.Pattern[str]) -> Iterator[Mem
         raise SystemExit(f"{name}: can't be unpacked ({error}); delete the package to download it again") from error
 
 
+@cache
 def declared_licence(package: str, archive: Path) -> str:
     """The licence as the package's own metadata name it; empty where they name none."""
     kind, name = package.split(":", 1)

@@ -58,12 +58,15 @@ def _common_paragraphs(texts: Iterable[str]) -> set[str]:
     return {part for part, count in counts.items() if count > max(4, files // 100)}
 
 
+_NO_LETTERS = bytes(sorted(set(range(128)) - set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")))
+
+
 def _is_usable(text: str, letters: float) -> bool:
-    filled = re.sub(r"\s+", "", text)
     if not (SHORTEST <= len(text.strip()) <= LONGEST) or re.search("[\0\ufffd\ud800-\udfff]", text):
         return False
-    # Vowel signs of Indic and Khmer scripts are no letters to `isalpha`; everything past Latin counts as one.
-    return sum(c.isalpha() or c > "\u02ff" for c in filled) >= letters * len(filled)
+    latin = text.encode("ascii", "ignore")
+    others = len(text) - len(latin)  # all count as letters: the vowel signs of Indic scripts are none to `isalpha`
+    return len(latin.translate(None, _NO_LETTERS)) + others >= letters * len("".join(text.split()))
 
 
 def paragraphs(text: str) -> list[str]:
@@ -129,7 +132,8 @@ def man_text(source: str) -> str:
         if macro is None:
             lines.append(line)
         elif macro[1] in _WITH_TEXT and macro[2]:
-            lines.append(macro[2].replace('"', ""))
+            words = [quoted or word for quoted, word in re.findall(r'"([^"]*)"|(\S+)', macro[2])]
+            lines.append(("" if macro[1] in _ALTERNATING else " ").join(words))
             if macro[1] in ("SH", "SS", "Sh", "Ss"):
                 lines.append("")
     text = re.sub(r"\\f(\[\w*\]|\(..|.)|\\[&|^/,]|\\s[-+]?\d|\\\".*", "", "\n".join(lines))
@@ -137,7 +141,8 @@ def man_text(source: str) -> str:
     return text.replace("\\-", "-").replace("\\ ", " ").replace("\\~", " ").replace("\\e", "\\").replace("\\:", "")
 
 
-_WITH_TEXT = {"B", "I", "BR", "IR", "RB", "RI", "BI", "IB", "SM", "SB", "SH", "SS", "Sh", "Ss", "IP", "Nm", "Nd", "Xr"}
+_ALTERNATING = {"BR", "IR", "RB", "RI", "BI", "IB"}
+_WITH_TEXT = _ALTERNATING | {"B", "I", "SM", "SB", "SH", "SS", "Sh", "Ss", "IP", "Nm", "Nd", "Xr"}
 _WITH_TEXT |= {"Fl", "Ar", "It", "Pa", "Cm", "Va", "Fn", "Li", "Dq", "Sq", "Ev", "Em", "Sy", "Op", "Ql"}
 _ROFF = {"aq": "'", "lq": "“", "rq": "”", "dq": '"', "co": "©", "em": "—", "en": "–", "bu": "•", "ha": "^", "ti": "~"}
 _ROFF |= {"oq": "‘", "cq": "’", "Fo": "«", "Fc": "»", "rs": "\\", "hy": "-", "mi": "-", "ga": "`", "u2009": " "}

@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
-import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,19 +46,21 @@ def digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-def domain_documents(domain: Domain, packages: Path) -> dict[str, str]:
-    """All usable documents of a domain by name (package, path in it, number), without exact copies."""
-    found: dict[str, str] = {}
-    seen: set[bytes] = set()
-    for package in domain.packages.split():
-        files = package_texts(domain, package_file(package, packages))
-        documents = {f"{package}/{name}": text for name, text in file_documents(domain.form, files)}
-        for name in lowest(documents, domain.from_package):
-            copy = digest(re.sub(r"\s+", " ", documents[name]))
-            if copy not in seen and is_in_language(documents[name], domain):
-                seen.add(copy)
-                found[name] = documents[name]
-    return found
+def package_documents(corpus: str, row: int, package: str, packages: Path, most: int) -> dict[str, str]:
+    """Usable documents of a package for a domain by name (package, path in it, number), at most so many.
+
+    It runs in a process of its own; the domain is named by its row, as its functions can't be pickled.
+    """
+    domain = CORPORA[corpus][row]
+    texts = package_texts(domain, package_file(package, packages))
+    documents = {f"{package}/{name}": text for name, text in file_documents(domain.form, texts)}
+    kept: dict[str, str] = {}
+    for name in lowest(documents, len(documents)):
+        if len(kept) == min(most, domain.from_package):
+            break
+        if is_in_language(documents[name], domain):
+            kept[name] = documents[name]
+    return kept
 
 
 def package_texts(domain: Domain, archive: Path) -> dict[str, str]:
@@ -93,35 +96,59 @@ def lowest(names: Iterable[str], count: int) -> list[str]:
     return sorted(names, key=digest)[:count]
 
 
-def build(corpus: str, folder: Path, documents: int | None, is_balanced: bool) -> None:
-    """Writes the corpus, each domain cut to its share of the documents wanted, and its balanced version if asked."""
-    domains = CORPORA[corpus]
-    share = 1.0 if documents is None else documents / sum(domain.documents for domain in domains)
-    targets = {folder / corpus: {}, folder / f"{corpus}-balanced": {}} if is_balanced else {folder / corpus: {}}
+def build(corpus: str, folder: Path, share: float, is_balanced: bool, workers: int) -> None:
+    """Writes the corpus, each domain cut to a share of its documents, and its balanced version if asked."""
+    domains, packages = CORPORA[corpus], folder / "packages"
+    targets: dict[Path, dict[str, object]] = {folder / corpus: {}}
+    if is_balanced:
+        targets[folder / f"{corpus}-balanced"] = {}
+    for package in {package: None for domain in domains for package in domain.packages.split()}:
+        package_file(package, packages)
     seen: set[bytes] = set()
-    for domain in domains:
-        began = time.monotonic()
-        found = domain_documents(domain, folder / "packages")
-        found = {name: text for name, text in found.items() if digest(text) not in seen}
-        if not found:
-            raise SystemExit(f"{domain.name}: no documents in its packages' files; mend its row in the table")
-        seen |= {digest(text) for text in found.values()}
-        for target, told in targets.items():
-            wanted = max(1, round(share * domain.documents)) if target.name == corpus else BALANCED
-            told[domain.name] = write_domain(domain.name, found, wanted, folder, target)
-        print(f"{domain.name}: {len(found)} documents, {time.monotonic() - began:.0f} s", flush=True)
+    with ProcessPoolExecutor(workers) as pool:
+        found_by_package = [
+            [pool.submit(package_documents, corpus, row, package, packages, most(domain, share))
+             for package in domain.packages.split()]
+            for row, domain in enumerate(domains)
+        ]  # fmt: skip
+        for domain, parts in zip(domains, found_by_package, strict=True):
+            found = without_copies((part.result() for part in parts), seen)
+            parts.clear()  # a future keeps its result
+            if not found:
+                raise SystemExit(f"{domain.name}: no documents in its packages' files; mend its row in the table")
+            for target, told in targets.items():
+                wanted = round(share * domain.documents) if target.name == corpus else BALANCED
+                told[domain.name] = write_domain(domain.name, found, wanted, packages, target)
+            print(f"{domain.name}: {len(found)} documents", flush=True)
     for target, told in targets.items():
         (target / "domains.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
-def write_domain(domain: str, found: dict[str, str], wanted: int, folder: Path, target: Path) -> dict[str, object]:
+def most(domain: Domain, share: float) -> int:
+    """Documents that each package of a domain may give: a third more than are wanted, as some are copies."""
+    return round(1.33 * max(share * domain.documents, BALANCED))
+
+
+def without_copies(parts: Iterable[dict[str, str]], seen: set[bytes]) -> dict[str, str]:
+    """The documents that are not in `seen` but for blanks; adds them to it."""
+    found: dict[str, str] = {}
+    for part in parts:
+        for name, text in part.items():
+            copy = digest(re.sub(r"\s+", " ", text))
+            if copy not in seen:
+                seen.add(copy)
+                found[name] = text
+    return found
+
+
+def write_domain(domain: str, found: dict[str, str], wanted: int, packages: Path, target: Path) -> dict[str, object]:
     """Writes a domain's file, of rows of a text and the domain's name; what `domains.json` says of it."""
     names = lowest(found, wanted)
     texts = [found[name] for name in names]
     target.mkdir(parents=True, exist_ok=True)
     table = pa.table({"text": texts, "domain": pa.array([domain] * len(texts), pa.string())})
     pq.write_table(table, target / f"{domain}.parquet", compression="zstd", row_group_size=4096)
-    return description(names, texts, folder / "packages")
+    return description(names, texts, packages)
 
 
 def description(names: list[str], texts: list[str], packages: Path) -> dict[str, object]:
@@ -142,9 +169,12 @@ def main() -> None:
     parser.add_argument(
         "--balanced", action="store_true", help=f"write <corpus>-balanced, too: at most {BALANCED} documents a domain"
     )
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args()
     for corpus in [options.corpus] if options.corpus else sorted(CORPORA):
-        build(corpus, options.folder, options.documents, options.balanced)
+        whole = sum(domain.documents for domain in CORPORA[corpus])
+        share = (options.documents or whole) / whole
+        build(corpus, options.folder, share, options.balanced, options.workers)
 
 
 if __name__ == "__main__":

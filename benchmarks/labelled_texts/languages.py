@@ -1,4 +1,4 @@
-"""The domains of the corpus `languages`: manuals, scripture, poetry, encyclopedia and help in some 35 languages.
+"""The domains of the corpus `languages`: manuals, scripture, poetry, encyclopedia and help in 40 languages.
 
 English manuals are half of it and of many subjects (databases, office, graphics, mathematics, kernels); most of the
 small ones are narrow: one book, one program's help, one poet.

@@ -92,14 +92,20 @@ def _download(package: str, version: str, folder: Path) -> None:
 
 def members(archive: Path, wanted: str) -> Iterator[Member]:
     """The files of an archive whose paths match a regular expression; what is compressed inside is opened, too."""
-    pattern = re.compile(wanted)
+    try:
+        yield from _members(archive, re.compile(wanted))
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"{archive}: can't be unpacked ({error}); delete it, and it is downloaded again") from error
+
+
+def _members(archive: Path, pattern: re.Pattern[str]) -> Iterator[Member]:
     if archive.suffix == ".deb":
-        with subprocess.Popen(
-            ["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process:
-            assert process.stdout is not None
-            with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
-                yield from _tar_members(tar, pattern)
+        command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
+            tarfile.open(fileobj=process.stdout, mode="r|") as tar,
+        ):
+            yield from _tar_members(tar, pattern)
     elif archive.suffix in (".whl", ".zip"):
         with zipfile.ZipFile(archive) as whole:
             yield from _zip_members(whole, pattern)
@@ -122,19 +128,16 @@ def _zip_members(whole: zipfile.ZipFile, pattern: re.Pattern[str]) -> Iterator[M
 
 
 def _opened(name: str, content: bytes, pattern: re.Pattern[str]) -> Iterator[Member]:
-    """A file, unpacked; the files of an archive in the archive that match the pattern, too."""
-    try:
-        if name.endswith((".gz", ".dz")):
-            yield name[:-3], gzip.decompress(content)
-        elif name.endswith(".xz"):
-            yield name[:-3], lzma.decompress(content)
-        elif name.endswith((".zip", ".jar")):
-            with zipfile.ZipFile(io.BytesIO(content)) as inner:
-                yield from ((f"{name}/{part}", text) for part, text in _zip_members(inner, pattern))
-        else:
-            yield name, content
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-        raise SystemExit(f"{name}: can't be unpacked ({error}); delete the package to download it again") from error
+    """A file, unpacked; of an archive in the archive the files that match the pattern, too."""
+    if name.endswith((".gz", ".dz")):
+        yield name[:-3], gzip.decompress(content)
+    elif name.endswith(".xz"):
+        yield name[:-3], lzma.decompress(content)
+    elif name.endswith((".zip", ".jar")):
+        with zipfile.ZipFile(io.BytesIO(content)) as inner:
+            yield from ((f"{name}/{part}", text) for part, text in _zip_members(inner, pattern))
+    else:
+        yield name, content
 
 
 @cache

@@ -188,12 +188,12 @@ def by_json(pick: Callable[[Any], Iterable[str]], long_enough: int = LONG_ENOUGH
 def mail_body(message: str) -> str:
     """What stands under the headers of a message, without mark-up."""
     body = message.partition("\n\n")[2]
-    return (
-        "" if "base64" in message[:6000] else html_text(body) if re.search(r"<(html|body|p|br)\b", body, re.I) else body
-    )
+    if "base64" in message[:6000]:
+        return ""
+    return html_text(body) if re.search(r"<(html|body|p|br)\b", body, re.I) else body
 
 
-HTML, MAN, POD, PLAIN = Form(plain=html_text), Form(plain=man_text), Form(plain=pod_text), Form()
+HTML, MAN, POD = Form(plain=html_text), Form(plain=man_text), Form(plain=pod_text)
 CODE = Form(plain=code_text, letters=0.35, is_prose=False)
 PYTHON = Form(
     plain=code_text, cut=lambda text: (piece for _, piece in cutting.by_code(text)), letters=0.35, is_prose=False

@@ -85,9 +85,9 @@ def package_texts(domain: Domain, archive: Path) -> dict[str, str]:
 
 def is_in_language(text: str, domain: Domain) -> bool:
     """False if the text is not in the domain's script, or is plainly in another language: translations have gaps."""
-    letters = re.findall(r"[^\W\d_]", text) if domain.script else []
-    if 2 * len(re.findall(f"[{domain.script}]", text) if domain.script else "") < len(letters):
-        return False
+    if domain.script:
+        letters = len(re.findall(r"[^\W\d_]", text))
+        return 3 * len(re.findall(f"[{domain.script}]", text)) >= letters
     return not domain.language or detect([text])[0][0] in (domain.language, UNKNOWN)
 
 

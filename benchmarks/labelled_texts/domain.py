@@ -22,6 +22,6 @@ class Domain:
     from_package: int = 1_000_000
     """Most documents of a package, where many make a domain wide."""
     script: str = ""
-    """Class of characters (`А-я`) that at least half of a text's letters are of: translations have gaps."""
+    """Class of characters (`А-я`) that at least a third of a text's letters are of: translations have gaps."""
     language: str = ""
     """Code of the language that a text must be in, where the script doesn't tell; empty: any."""

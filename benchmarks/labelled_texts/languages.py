@@ -111,7 +111,7 @@ def _handbook(language: str, folder: str, documents: int, script: str = "") -> D
         HTML,
         documents,
         script=script,
-        language=language[:2],
+        language=language.replace("nb", "no"),
     )
 
 

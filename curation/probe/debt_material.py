@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import JobError
-from curation.language_model.bpe import encode_each
-from curation.language_model.encoding import Encoded
+from curation.language_model.encoding import Encoded, encode_each
 from curation.probe.debt_stream import pieces_of, question_of, said_after, with_token
 from curation.probe.pool import Pool
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from curation.counter_rng import keys, nth_seed, uniform
 from curation.errors import JobError
-from curation.language_model.bpe import encode_each
-from curation.language_model.encoding import END, Encoded, places, together
+from curation.language_model.encoding import END, Encoded, encode_each, places, together
 
 #: Tokens of ordinary text on each side of a statement, at least.
 BESIDE = 8

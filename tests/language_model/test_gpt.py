@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from curation.bpe import train_bpe
 from curation.errors import RunError
 from curation.language_model import gpt, gpt_layers
-from curation.language_model.bpe import encode_each, train_bpe
-from curation.language_model.encoding import Encoded
+from curation.language_model.encoding import Encoded, encode_each
 from curation.language_model.gpt import (
     GptConfig,
     continuation,

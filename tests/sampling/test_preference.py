@@ -105,3 +105,25 @@ def test_an_example_of_a_tree():
 def test_groups_without_meaning_are_refused(groups):
     with pytest.raises(ValueError, match="groups"):
         preference(np.array([[1], [2]]), 0.0, np.array(groups, np.int32))
+
+
+def test_levels_count_by_themselves_and_their_mean_is_the_share() -> None:
+    tokens = np.array([[10], [30], [60], [0]])
+    levels = np.array([[0, 0], [0, 1], [1, 1], [1, 2]], np.int32)
+    found = preference(tokens, 1.0, levels, level_exponent=0.0)[:, 0]
+    first = np.array([0.5 * 10 / 40, 0.5 * 30 / 40, 0.5, 0])
+    second = np.array([0.5, 0.5 * 30 / 90, 0.5 * 60 / 90, 0])
+    np.testing.assert_allclose(found, (first + second) / 2)
+    np.testing.assert_allclose(preference(tokens, 1.0, levels, level_exponent=1.0)[:, 0], tokens[:, 0] / 100)
+
+
+def test_one_level_by_itself_is_a_tree_of_one_level() -> None:
+    tokens = np.array([[10, 5], [30, 0], [60, 1], [0, 0], [7, 7]])
+    groups = np.array([[0], [0], [1], [2], [1]], np.int32)
+    by_level = preference(tokens, 0.3, groups, level_exponent=0.0)
+    np.testing.assert_allclose(by_level, preference(tokens, 0.3, groups))
+
+
+def test_weights_need_a_single_level() -> None:
+    with pytest.raises(ValueError, match="single level"):
+        preference(np.array([[1], [2]]), 0.0, np.zeros((2, 2), np.int32), np.ones(1))

@@ -7,6 +7,11 @@ are the alphabet, so every text of every language has a code.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 VOCABULARY = 4096
 #: The name of token 0, which ends a document.
@@ -53,8 +58,14 @@ def token_ids(bpe: str, texts: list[str]) -> list[list[int]]:
         bpe: what `train_bpe` made.
         texts: n texts. One that contains the name of token 0 gets the bytes of that name, and not the token.
     """
+    return [one.ids for one in _tokenizer(bpe).encode_batch_fast(texts, add_special_tokens=False)]
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(bpe: str) -> Tokenizer:
+    """The tokenizer; reading it takes as long as a thousand texts."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(bpe)
     tokenizer.encode_special_tokens = True
-    return [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    return tokenizer

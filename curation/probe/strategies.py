@@ -66,12 +66,34 @@ def _groups(fine: int, groups: int) -> Strategy:
     return Strategy(f"groups_{groups}", words, {**_BALANCED, _CLIP: 5, **keys})
 
 
+#: Groups of each level: which number is right is not known, so several count, each by itself.
+_LEVELS = [300, 45, 30, 20, 15]
+
 _LISTED = (
     Strategy(BASELINE, "the corpus as it is", {_METHOD: "random"}),
     Strategy("uniform", "even clusters, repeated without limit", {_METHOD: "uniform"}),
     *map(_clip, (1, 3, 5, 10, 20)),
     *map(_clusters, (30, 100, 300, 1000)),
     _groups(1000, 30),
+    Strategy(
+        "groups_kmeans",
+        "up to 1,000 clusters by hierarchical K-Means in 30 even groups, no document more than 5 times",
+        {**_groups(1000, 30).parameters, "clustering.grouping": "kmeans"},
+    ),
+    Strategy(
+        "levels",
+        "groups of clusters that border on one another, nearly even, in the mean over few and many groups, no document "
+        "more than 5 times",
+        {
+            **_BALANCED,
+            _CLIP: 5,
+            _CLUSTERS: _LEVELS,
+            "clustering.grouping": "spectral",
+            "sampling.balance": "levels",
+            "sampling.group_exponent": 0.15,
+            "sampling.cluster_exponent": 1.0,
+        },
+    ),
     Strategy(
         "tempered",
         "clusters by the root of their size, no document more than 5 times",
@@ -97,6 +119,7 @@ DEFAULT = (
     *(f"cluster_clip_{clip}" for clip in (1, 3, 5, 10, 20)),
     "clusters_30",
     "groups_30",
+    "levels",
     "tempered",
     "unimax",
     "even_domains",
@@ -187,7 +210,7 @@ def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:
     fine, *coarser = wanted if isinstance(wanted, list) else [wanted]
     levels = [min(fine, max(2, documents // ROWS_A_CLUSTER))]
     for level in coarser:
-        levels.append(max(1, min(level, levels[-1] // 2)))
+        levels.append(level if level < levels[-1] else max(1, levels[-1] // 2))
     fitted = levels if isinstance(wanted, list) else levels[0]
     return Strategy(strategy.name, strategy.words, {**strategy.parameters, _CLUSTERS: fitted})
 

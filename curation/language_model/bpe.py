@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curation.language_model.encoding import END, Encoded
 
@@ -68,3 +69,9 @@ def encode(bpe: str, texts: list[str]) -> Encoded:
     for start, ids in zip(starts.tolist(), found, strict=False):
         tokens[start : start + len(ids)] = ids
     return Encoded(tokens, starts)
+
+
+def encode_each(bpe: str, texts: list[str]) -> list[NDArray[np.uint16]]:
+    """The token ids of each text alone, without an end: for what stands inside a document."""
+    encoded = encode(bpe, texts)
+    return [encoded.tokens[start : stop - 1] for start, stop in zip(encoded.starts, encoded.starts[1:], strict=False)]

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import RunError
-from curation.language_model.bpe import encode
+from curation.language_model.bpe import encode_each
 from curation.language_model.encoding import END, Encoded
 from curation.language_model.gpt_layers import products
 from curation.language_model.gpt_training import Gpt, GptConfig, Training
@@ -27,8 +27,8 @@ __all__ = [
     "Training",
     "continuation",
     "continued",
-    "encoded_parts",
     "gpt_losses",
+    "next_token",
     "step_tokens",
     "steps_of",
     "threads_set",
@@ -107,8 +107,9 @@ def gpt_losses(gpt: Gpt, validation: Encoded) -> NDArray[np.float64]:
     number = np.arange(len(document)) - np.repeat(np.cumsum(count) - count, count)
     first = validation.starts[document] + number * size
     length = np.minimum(size, validation.starts[document + 1] - first)
-    after_end = np.concatenate([_AFTER_END, validation.tokens])
-    rows = [after_end[at : at + long + 1] for at, long in zip(first.tolist(), length.tolist(), strict=True)]
+    windows = zip(number.tolist(), first.tolist(), (first + length).tolist(), strict=True)
+    tokens = validation.tokens
+    rows = [tokens[a - 1 : b] if nth else np.concatenate([_AFTER_END, tokens[a:b]]) for nth, a, b in windows]
     sums = np.array([found.sum() for found in log_probabilities(gpt, rows)])
     total = -np.bincount(document, sums, len(lengths)) if len(rows) else np.zeros(len(lengths))
     return total / lengths
@@ -125,14 +126,8 @@ def continuation(gpt: Gpt, bpe: str, prompt: str, continuations: Sequence[str]) 
         prompt: what comes before, right after an end token.
         continuations: texts; where words are parted by spaces, with the space before the first word.
     """
-    before, *after = encoded_parts(bpe, [prompt, *continuations])
+    before, *after = encode_each(bpe, [prompt, *continuations])
     return continued(gpt, [before], after)[0]
-
-
-def encoded_parts(bpe: str, texts: Sequence[str]) -> list[NDArray[np.uint16]]:
-    """The tokens of each text, without an end token."""
-    encoded = encode(bpe, list(texts))
-    return [encoded.tokens[start : stop - 1] for start, stop in zip(encoded.starts, encoded.starts[1:], strict=False)]
 
 
 def continued(
@@ -149,18 +144,26 @@ def continued(
     return np.array(sums).reshape(len(prompts), len(continuations))
 
 
+def next_token(gpt: Gpt, prompts: Sequence[NDArray[np.uint16]]) -> NDArray[np.float64]:
+    """The log probability of every token right after each prompt, which is not empty: float64[prompts, vocabulary]."""
+    rows = [np.concatenate([_AFTER_END, before])[-gpt.config.context :] for before in prompts]
+    block = torch.from_numpy(_filled(rows)).to(gpt.device)
+    last = torch.tensor([len(row) - 1 for row in rows], device=gpt.device)
+    with torch.inference_mode(), products(gpt.device):
+        known = gpt.decoder(block)[torch.arange(len(rows), device=gpt.device), last]
+    with torch.inference_mode():
+        scores = gpt.decoder.scores(known.float())  # few, and compared with each other: in float32
+    found: NDArray[np.float64] = torch.log_softmax(scores.double(), 1).cpu().numpy()
+    return found
+
+
 def log_probabilities(gpt: Gpt, rows: Sequence[NDArray[np.uint16]]) -> list[NDArray[np.float64]]:
     """Of each row the log probability of every token but the first, after those before it: float64[len(row) - 1]."""
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(rows)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
     for begin in range(0, len(order), ROWS):
         chosen = order[begin : begin + ROWS]
-        block = np.zeros(
-            (len(chosen), len(rows[chosen[-1]])), np.int64
-        )  # what is filled up comes after, so is not seen
-        for place, index in enumerate(chosen):
-            block[place, : len(rows[index])] = rows[index]
-        tokens = torch.from_numpy(block).to(gpt.device)
+        tokens = torch.from_numpy(_filled([rows[index] for index in chosen])).to(gpt.device)
         with torch.inference_mode(), products(gpt.device):
             scores = gpt.decoder.scores(gpt.decoder(tokens[:, :-1]))
             came = scores.gather(2, tokens[:, 1:, None])[:, :, 0] - torch.logsumexp(scores, 2)
@@ -168,6 +171,14 @@ def log_probabilities(gpt: Gpt, rows: Sequence[NDArray[np.uint16]]) -> list[NDAr
         for place, index in enumerate(chosen):
             found[index] = values[place, : len(rows[index]) - 1]
     return found
+
+
+def _filled(rows: Sequence[NDArray[np.uint16]]) -> NDArray[np.int64]:
+    """The rows as a matrix, filled up at their ends, which no token sees that comes before."""
+    block = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for place, row in enumerate(rows):
+        block[place, : len(row)] = row
+    return block
 
 
 @contextmanager

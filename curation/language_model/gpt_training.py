@@ -41,7 +41,7 @@ class GptConfig:
     heads: int = 4
     context: int = 128
     batch: int = 8
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     warm_up: float = 0.03
     final_rate: float = 0.1
     weight_decay: float = 0.1
@@ -50,6 +50,12 @@ class GptConfig:
     def step_tokens(self) -> int:
         """Tokens that a step reads."""
         return self.batch * self.context
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learnt."""
+        blocks = self.layers * (12 * self.width + 2)
+        return (self.vocabulary + self.context + blocks + 1) * self.width
 
 
 @dataclass(frozen=True, eq=False)

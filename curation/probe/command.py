@@ -6,6 +6,7 @@ import argparse
 import json
 
 from curation.probe.asked import EPOCHS, GPT_SEEDS, MOST_TOKENS, POOL_TOKENS, SEEDS, Asked
+from curation.probe.debt_command import add_debt_arguments, debt_command
 
 
 def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +15,7 @@ def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
     text = "these instead of the default ones, by name; `list` prints them all"
     parser.add_argument("--strategies", type=_names, metavar="A,B,C", help=text)
     text = f"of clustering, sampling and training ({SEEDS}; fewer than 5 never make a verdict)"
-    parser.add_argument("--seeds", type=_count, default=SEEDS, metavar="N", help=text)
+    parser.add_argument("--seeds", type=_count, metavar="N", help=text)
     text = "n-gram model (seconds a strategy), small GPT (minutes), or both"
     parser.add_argument("--evaluator", choices=("ngram", "gpt", "both"), default="ngram", help=text)
     text = f"seeds of the small GPT ({GPT_SEEDS})"
@@ -34,6 +35,7 @@ def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", choices=("domain", "cluster", "language"), help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="choose other documents (0)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    add_debt_arguments(parser)
 
 
 def _names(text: str) -> list[str]:
@@ -63,6 +65,8 @@ def _share(text: str) -> float:
 
 def probe_command(options: argparse.Namespace) -> int:
     """`curation probe`."""
+    if any(text is not None for text in (options.pattern, options.old, options.new)):
+        return debt_command(options)
     from curation.page_again import renew_page
     from curation.pipeline import current_markers
     from curation.probe.run import probe, probed_job
@@ -86,7 +90,7 @@ def probe_command(options: argparse.Namespace) -> int:
 def _asked(options: argparse.Namespace) -> Asked:
     seeds = {}
     if options.evaluator in ("ngram", "both"):
-        seeds["ngram"] = options.seeds
+        seeds["ngram"] = options.seeds or SEEDS
     if options.evaluator in ("gpt", "both"):
         seeds["gpt"] = options.gpt_seeds
     return Asked(

@@ -62,7 +62,7 @@ def build_results(
     settings: dict[str, Any],
     scope: Scope,
 ) -> dict[str, Any]:
-    """results.json of a probe whose cells, taken over `scope`, are all done; but for its `pilot`."""
+    """results.json of a probe whose cells, taken over `scope`, are all done; but for its `pilot` and `debt`."""
     whole = [
         cell
         for evaluator, count in seeds.items()
@@ -87,7 +87,7 @@ def build_results(
     }
     results["clip"] = clip_guidance(results)
     results["sentence"] = sentence(results)
-    return results | {"pilot": None, "debt": store.read_json(f"{plan.folder}/debt.json")}
+    return results | {"pilot": None, "debt": None}
 
 
 def text_errors(cells: Sequence[dict[str, Any]], scope: Scope) -> dict[tuple[str, str, str], float]:

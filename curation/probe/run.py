@@ -12,6 +12,7 @@ from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
 from curation.probe.asked import LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
+from curation.probe.debt_kept import latest_debt
 from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
@@ -54,7 +55,7 @@ def probe(
         run_trials(held, plan, pool, scope, units(held, plan, strategies, asked.seeds), reporter)
         told = settings_of(pool, plan, job, asked.fraction, asked.seeds, target)
         results = build_results(held, plan, strategies, asked.seeds, told, scope)
-        results["pilot"] = pilot_of(held, key, results)
+        results["pilot"], results["debt"] = pilot_of(held, key, results), latest_debt(held)
         held.write_json(results_name(key), results)
         held.write_json(LATEST, {"key": key})
     return results

@@ -1,0 +1,138 @@
+"""`curation probe --pattern`: its arguments, and what it does with them: the pool, the trainings, the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from curation.errors import JobError
+from curation.probe.asked import POOL_TOKENS
+
+if TYPE_CHECKING:
+    from curation.language_model.gpt import GptConfig
+    from curation.progress import Reporter
+
+#: Defaults: tokens of a training, and from a checkpoint on at most; seeds; frequencies. Some ten minutes on two cores.
+TOKENS, SEEDS, ONE_IN = 1_000_000, 3, (10, 100, 1000)
+#: Steps that a training has at least.
+LEAST_STEPS = 50
+
+
+def add_debt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of a curation debt, beside those of a probe."""
+    group = parser.add_argument_group(
+        "curation debt", "how many documents of a counter-pattern flip what a small model has learnt, early and late"
+    )
+    group.add_argument("--pattern", metavar="TEXT", help='for example "The capital of France is"')
+    group.add_argument("--from", dest="old", metavar="TEXT", help="how it goes on in what the model learns: Paris")
+    group.add_argument("--to", dest="new", metavar="TEXT", help="how it is to go on: Barcelona")
+    text = f"how often: one document in N has the counter-pattern ({','.join(map(str, ONE_IN))})"
+    group.add_argument("--one-in", type=_frequencies, default=ONE_IN, metavar="N,N", help=text)
+
+
+def _frequencies(text: str) -> tuple[int, ...]:
+    found = tuple(sorted({int(part.replace("_", "")) for part in text.split(",")}))
+    if found[0] < 1:
+        raise argparse.ArgumentTypeError("one document in 1 or more")
+    return found
+
+
+def check_debt(pattern: str | None, old: str | None, new: str | None) -> tuple[str, str, str]:
+    """The three texts without white space around them.
+
+    Raises:
+        JobError: one is missing or empty, or the continuations can't be told apart.
+    """
+    texts = {"--pattern": pattern, "--from": old, "--to": new}
+    for name, text in texts.items():
+        if text is None or not text.strip():
+            what = "is missing" if text is None else "is empty"
+            raise JobError(f"{name} {what}: --pattern, --from and --to go together, each with some words")
+    pattern, old, new = (str(text).strip() for text in texts.values())
+    if old == new:
+        raise JobError(f"--to: it is {new!r}, as --from is: name two continuations")
+    return pattern, old, new
+
+
+def debt_command(options: argparse.Namespace) -> int:
+    """`curation probe --pattern`."""
+    from curation.page_again import renew_page
+    from curation.probe.debt_summary import debt_text
+    from curation.storage.store import Store
+
+    seeds, tokens = options.seeds or SEEDS, options.tokens or TOKENS
+    asked = (options.pattern, options.old, options.new)
+    debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in)
+    renew_page(Store.open(options.run_dir))
+    print(json.dumps(debt, indent=1, ensure_ascii=False) if options.json else debt_text(debt).rstrip("\n"))
+    return 0
+
+
+def run_debt(
+    run_dir: str,
+    pattern: str | None,
+    old: str | None,
+    new: str | None,
+    *,
+    seeds: int = SEEDS,
+    tokens: int = TOKENS,
+    one_in: Sequence[int] = ONE_IN,
+    config: GptConfig | None = None,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Measures a curation debt, or what is left of it; see `debt_summary` for what it gives.
+
+    Args:
+        run_dir: of a run that has its clusters.
+        pattern: see the arguments.
+        old: as above.
+        new: as above.
+        seeds: trainings.
+        tokens: of a training, and at most from a checkpoint on.
+        one_in: frequencies of the counter-pattern.
+        config: of the model; its vocabulary is set here.
+        reporter: shows how far it is.
+
+    Raises:
+        CurationError: what a person must mend; what was committed stays.
+    """
+    from dataclasses import asdict, replace
+
+    from curation.language_model.gpt import GptConfig
+    from curation.pipeline import current_markers
+    from curation.probe.debt import UNITS_VERSION, Plan
+    from curation.probe.debt_material import check_frequencies, material_of
+    from curation.probe.debt_summary import DEBT_VERSION, debt_sentence
+    from curation.probe.debt_units import do_units, keep_debt, settings_of, table_of
+    from curation.probe.pool import PoolSettings, ready_pool
+    from curation.probe.run import probed_job
+    from curation.progress import Reporter
+    from curation.stages import ray_cluster
+    from curation.storage.lock import locked
+    from curation.storage.store import Store, fingerprint
+
+    pattern, old, new = check_debt(pattern, old, new)
+    # The learning rate stays, so that checkpoints differ in what was learnt before them alone.
+    config = config or GptConfig(final_rate=1.0)
+    if tokens < (least := LEAST_STEPS * config.step_tokens):
+        raise JobError(f"--tokens {tokens:,}: a model that read fewer than {least:,} has learnt nothing; raise it")
+    store, reporter = Store.open(run_dir), reporter or Reporter()
+    markers = current_markers(store)
+    job = probed_job(store, markers)
+    with locked(store, lambda text: reporter.event("note", text=text)) as held:
+        reporter.run = held.shown()
+        ray_cluster.start(job.resources, reporter.event)
+        pool = ready_pool(held, job, markers, PoolSettings(POOL_TOKENS, 1.0, 0), reporter)
+        material, corpus, vocabulary = material_of(pool, pattern, old, new, config.context)
+        config = replace(config, vocabulary=vocabulary)
+        asked = [DEBT_VERSION, UNITS_VERSION, pool.key, pattern, old, new, tokens, asdict(config)]
+        plan = Plan(f"probe/{fingerprint(asked)[:16]}", tokens, tokens, job.seed, config)
+        check_frequencies(one_in, material, tokens)
+        do_units(held, plan, material, seeds, one_in, reporter, job.resources.tasks)
+        debt = {"version": DEBT_VERSION, "pattern": pattern, "from": old, "to": new}
+        debt |= {"settings": settings_of(plan, seeds), "corpus": corpus} | table_of(held, plan, seeds, one_in)
+        debt["sentence"] = debt_sentence(debt)
+        keep_debt(held, plan.folder, debt)
+    return debt

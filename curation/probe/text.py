@@ -118,7 +118,8 @@ def _print_clip(clip: dict[str, Any], console: Console) -> None:
         ]
         table.add_row(*map(Text, cells))
     console.print(table)
-    console.print(Text(f"Take sampling.clip={clip['recommended']}: {clip['why']}"))
+    taken = "No clip to take" if clip["recommended"] is None else f"Take sampling.clip={clip['recommended']}"
+    console.print(Text(f"{taken}: {clip['why']}"))
 
 
 def _pilot(pilot: dict[str, Any]) -> str:

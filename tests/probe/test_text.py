@@ -56,6 +56,14 @@ def test_the_sweep_over_the_clip_marks_the_one_to_take():
     assert "Clip" not in probe_text(alone)
 
 
+def test_where_no_clip_is_recommended_none_is_marked():
+    results = made_results()
+    results["clip"] |= {"recommended": None, "why": "nothing is repeated."}
+    text = probe_text(results)
+    assert "No clip to take: nothing is repeated." in text
+    assert not [row for row in lines_of(text, "Clip") if "*" in row]
+
+
 def test_the_pilot_and_what_was_held_back_are_told():
     results = made_results()
     assert "pilot" not in probe_text(results)

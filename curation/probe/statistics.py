@@ -131,7 +131,8 @@ def interval(
         with every seed, as clips that no document reaches, count as one; one that never differs has p = 1.
     """
     mean = np.array([one.mean() for one in pairs])
-    low, high, p = (np.where([one.any() or len(one) == 1 for one in pairs], np.nan, at) for at in (0.0, 0.0, 1.0))
+    never = np.array([len(one) > 1 and not one.any() for one in pairs], bool)
+    low, high, p = (np.where(never, at, np.nan) for at in (0.0, 0.0, 1.0))
     first = {tuple(one): index for index, one in reversed(list(enumerate(pairs)))}
     several = np.array(sorted(index for index in first.values() if len(pairs[index]) > 1 and pairs[index].any()), int)
     variances = np.array([pairs[index].var(ddof=1) for index in several])
@@ -173,7 +174,8 @@ def moderated(
     if excess > polygamma(1, MOST_BORROWED / 2):
         prior = brentq(lambda value: polygamma(1, value) - excess, 1e-3, MOST_BORROWED / 2)
         usual, borrowed = usual * math.exp(digamma(prior)) / prior, 2 * prior
-    return np.sqrt((borrowed * usual + degrees * variances) / (borrowed + degrees)), degrees + borrowed
+    found: NDArray[np.float64] = degrees + borrowed
+    return np.sqrt((borrowed * usual + degrees * variances) / found), found
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,4 +190,4 @@ def sign_test(wins: int, defeats: int) -> float:
     """The exact two-sided p-value of so many wins against so many defeats; ties count for nothing."""
     count, more = wins + defeats, max(wins, defeats)
     tail = sum(math.comb(count, number) for number in range(more, count + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, 2 * tail / (1 << count))

@@ -198,7 +198,7 @@ class Tokenizer:
             yield rows, self._encode(pieces)
 
     def _encode(self, pieces: list[str]) -> list[Any]:
-        with _one_thread():
+        with one_thread():
             encodings: list[Any] = self._tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
         return encodings
 
@@ -224,7 +224,7 @@ def _stop(text: str, start: int) -> int:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keeps the library to the calling thread. It looks at the environment each time that it is called."""
     name = "TOKENIZERS_PARALLELISM"
     before = os.environ.get(name)

@@ -67,6 +67,7 @@ def probe_command(options: argparse.Namespace) -> int:
     """`curation probe`."""
     if any(text is not None for text in (options.pattern, options.old, options.new)):
         return debt_command(options)
+    from curation.page_again import renew_page
     from curation.pipeline import current_markers
     from curation.probe.run import probe, probed_job
     from curation.probe.strategies import STRATEGIES
@@ -81,6 +82,7 @@ def probe_command(options: argparse.Namespace) -> int:
     store = Store.open(options.run_dir)
     markers = current_markers(store)
     results = probe(store, probed_job(store, markers), markers, _asked(options), Reporter())
+    renew_page(store)
     print(json.dumps(results, indent=1, ensure_ascii=False) if options.json else probe_text(results).rstrip("\n"))
     return 0
 

@@ -41,7 +41,7 @@ def strata(values: NDArray[Any], asked: NDArray[np.bool_], least: int = LEAST) -
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Scope:
     """What the figures of all cells of a probe are taken over."""
 
     domains: Strata
@@ -55,7 +55,7 @@ class Asked:
     """float64[every domain]: its part of the corpus."""
 
 
-def asked_about(pool: Pool, domains: list[str], held_back: list[int] | None) -> Asked:
+def scope_of(pool: Pool, domains: list[str], held_back: list[int] | None) -> Scope:
     """What is asked about: all of the validation text, or only that of some domains (their indices)."""
     held: Validation = pool.validation
     asked = np.ones(len(held.domain), np.bool_) if held_back is None else np.isin(held.domain, held_back)
@@ -63,7 +63,7 @@ def asked_about(pool: Pool, domains: list[str], held_back: list[int] | None) -> 
     every = strata(names, asked, 1)
     tokens = dict(zip(domains, pool.domain_tokens.tolist(), strict=True))
     share = np.array([tokens[name] for name in every.names], np.float64)
-    return Asked(
+    return Scope(
         strata(names, asked),
         every,
         strata(held.unit, asked),
@@ -73,28 +73,53 @@ def asked_about(pool: Pool, domains: list[str], held_back: list[int] | None) -> 
     )
 
 
-def loss_figures(asked: Asked, losses: NDArray[np.float64]) -> dict[str, Any]:
+def loss_figures(scope: Scope, losses: NDArray[np.float64]) -> dict[str, Any]:
     """What a cell says of its losses: `losses`, `worst_name` and `by_domain`, nats a token.
 
     Args:
-        asked: what they are taken over.
+        scope: what they are taken over.
         losses: float64[v], of each validation document; where it is not asked about any number.
     """
-    by_domain = _means(asked.domains, asked.weight, losses)
+    by_domain = _means(scope.domains, scope.weight, losses)
     worst = int(np.argmax(by_domain))
     macro: dict[str, float | None] = {"macro_domain": float(by_domain.mean())}
-    for name, some in (("macro_cluster", asked.clusters), ("macro_language", asked.languages)):
-        macro[name] = float(_means(some, asked.weight, losses).mean()) if len(some.names) > 1 else None
+    for name, some in (("macro_cluster", scope.clusters), ("macro_language", scope.languages)):
+        macro[name] = float(_means(some, scope.weight, losses).mean()) if len(some.names) > 1 else None
     found = macro | {
         "worst_domain": float(by_domain[worst]),
         "p90_domain": float(np.percentile(by_domain, 90)),
-        "natural": float(asked.share @ _means(asked.every_domain, asked.weight, losses)),
+        "natural": float(scope.share @ _means(scope.every_domain, scope.weight, losses)),
     }
     return {
         "losses": {name: None if loss is None else round(loss, 6) for name, loss in found.items()},
-        "worst_name": asked.domains.names[worst],
-        "by_domain": dict(zip(asked.domains.names, np.round(by_domain, 6).tolist(), strict=True)),
+        "worst_name": scope.domains.names[worst],
+        "by_domain": dict(zip(scope.domains.names, np.round(by_domain, 6).tolist(), strict=True)),
     }
+
+
+def difference_errors(scope: Scope, differences: NDArray[np.float64]) -> dict[str, float]:
+    """How far off a difference between two strategies is by the choice of validation text: standard errors.
+
+    Seeds do not tell this, since all of them are asked about the same documents. Domains (clusters, languages) are
+    what they are, and the documents of each a sample.
+
+    Args:
+        scope: what the figures are taken over.
+        differences: float64[v], of the loss on each validation document.
+
+    Returns:
+        By name of the loss; those that are no means of means (the worst, the percentile) are left out.
+    """
+    found = {}
+    for name, some in (
+        ("macro_domain", scope.domains),
+        ("macro_cluster", scope.clusters),
+        ("macro_language", scope.languages),
+    ):
+        if some.names:
+            found[name] = float(np.sqrt(_squared_errors(some, scope.weight, differences).sum()) / len(some.names))
+    natural = scope.share**2 @ _squared_errors(scope.every_domain, scope.weight, differences)
+    return found | {"natural": float(np.sqrt(natural))}
 
 
 def draw_figures(copies: NDArray[np.integer], lengths: NDArray[np.int64]) -> dict[str, Any]:
@@ -115,3 +140,13 @@ def _means(some: Strata, weight: NDArray[np.float64], losses: NDArray[np.float64
     number, own = some.number[inside], weight[inside]
     size = len(some.names)
     return np.bincount(number, own * losses[inside], size) / np.bincount(number, own, size)
+
+
+def _squared_errors(some: Strata, weight: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[strata]: the squared standard error of each weighted mean; 0 for a single document."""
+    inside, size = some.number >= 0, len(some.names)
+    number, own = some.number[inside], weight[inside]
+    off = values[inside] - _means(some, weight, values)[number]
+    count = np.bincount(number, minlength=size)
+    squared = np.bincount(number, (own * off) ** 2, size) / np.bincount(number, own, size) ** 2
+    return squared * count / np.maximum(count - 1, 1)

@@ -139,7 +139,7 @@ def ready_pool(
                 make_bpe(store, folder, size, settings.seed)
             encode_texts(store, job, folder, held, progress.advance)
         store.write_json(ready, {"documents": len(chosen.pool), "validation": len(chosen.validation)})
-        store.remove_folder(folder.texts)
+    store.remove_folder(folder.texts)
     return _load(store, key, folder, corpus, chosen, _domain_tokens(job, documents, corpus.usable))
 
 

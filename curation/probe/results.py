@@ -13,11 +13,11 @@ import numpy as np
 
 from curation.config import Job
 from curation.probe.clip import clip_guidance
-from curation.probe.figures import TARGETS
+from curation.probe.figures import TARGETS, Scope, difference_errors
 from curation.probe.pool import Pool
 from curation.probe.statistics import comparisons
 from curation.probe.strategies import BASELINE, Strategy
-from curation.probe.trials import Plan, done_cell
+from curation.probe.trials import BY_DOCUMENT, Plan, done_cell
 from curation.probe.words import sentence
 from curation.storage.store import Store
 
@@ -55,17 +55,23 @@ def settings_of(
 
 
 def build_results(
-    store: Store, plan: Plan, strategies: Sequence[Strategy], seeds: dict[str, int], settings: dict[str, Any]
+    store: Store,
+    plan: Plan,
+    strategies: Sequence[Strategy],
+    seeds: dict[str, int],
+    settings: dict[str, Any],
+    scope: Scope,
 ) -> dict[str, Any]:
-    """results.json of a probe whose cells are all done, but for `debt` and `pilot`."""
-    cells = [
-        {name: value for name, value in cell.items() if name != "key"}
+    """results.json of a probe whose cells, taken over `scope`, are all done; but for its `pilot` and `debt`."""
+    whole = [
+        cell
         for evaluator, count in seeds.items()
         for strategy in strategies
         for seed in range(count)
         if (cell := done_cell(store, plan, strategy, seed, evaluator)) is not None
     ]
-    compared = comparisons(cells, BASELINE)
+    cells = [{name: value for name, value in cell.items() if name not in ("key", BY_DOCUMENT)} for cell in whole]
+    compared = comparisons(cells, BASELINE, text_errors(whole, scope))
     first = next(iter(seeds))
     results: dict[str, Any] = {
         "version": RESULTS_VERSION,
@@ -82,6 +88,19 @@ def build_results(
     results["clip"] = clip_guidance(results)
     results["sentence"] = sentence(results)
     return results | {"pilot": None, "debt": None}
+
+
+def text_errors(cells: Sequence[dict[str, Any]], scope: Scope) -> dict[tuple[str, str, str], float]:
+    """How far off each comparison is by the choice of validation text, by evaluator, metric and strategy."""
+    losses: dict[tuple[str, str], list[list[float]]] = {}
+    for cell in cells:
+        losses.setdefault((cell["evaluator"], cell["strategy"]), []).append(cell[BY_DOCUMENT])
+    means = {name: np.mean(of, axis=0) for name, of in losses.items()}
+    return {
+        (evaluator, metric, strategy): error
+        for (evaluator, strategy), mean in means.items()
+        for metric, error in difference_errors(scope, mean - means[evaluator, BASELINE]).items()
+    }
 
 
 def pilot_of(store: Store, key: str, results: dict[str, Any]) -> dict[str, Any] | None:

@@ -13,12 +13,11 @@ from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
 from curation.probe.asked import LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
 from curation.probe.debt_kept import latest_debt
-from curation.probe.figures import LEAST
-from curation.probe.figures import Asked as Over
+from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
 from curation.probe.strategies import chosen_strategies
-from curation.probe.trials import Fold, Plan, asked_of, run_trials, units
+from curation.probe.trials import Fold, Plan, run_trials, scope_of_plan, units
 from curation.progress import Reporter
 from curation.stages import ray_cluster
 from curation.stages.context import JOB
@@ -47,15 +46,15 @@ def probe(
         budget = budget_of(pool, folds, asked)
         key = fingerprint([pool.key, budget, [fold.held_back for fold in folds]])[:16]
         plan = Plan(f"probe/{key}", job, budget, folds)
-        over = asked_of(plan, pool)
-        target = target_of(asked.target, over)
+        scope = scope_of_plan(plan, pool)
+        target = target_of(asked.target, scope)
         epochs = budget / least_tokens(pool, folds)
         if text := repeats_less(job, pool, epochs):
             reporter.event("note", text=text)
         strategies = chosen_strategies(job, asked.strategies, len(pool.doc_id), epochs)
-        run_trials(held, plan, pool, over, units(held, plan, strategies, asked.seeds), reporter)
+        run_trials(held, plan, pool, scope, units(held, plan, strategies, asked.seeds), reporter)
         told = settings_of(pool, plan, job, asked.fraction, asked.seeds, target)
-        results = build_results(held, plan, strategies, asked.seeds, told)
+        results = build_results(held, plan, strategies, asked.seeds, told, scope)
         results["pilot"], results["debt"] = pilot_of(held, key, results), latest_debt(held)
         held.write_json(results_name(key), results)
         held.write_json(LATEST, {"key": key})
@@ -130,8 +129,8 @@ def repeats_less(job: Job, pool: Pool, epochs: float) -> str | None:
     if job.phases or own < 2 * epochs:
         return None
     return (
-        f"each strategy draws {epochs:.2g} epochs of the pool, and the job {own:.2g} of the corpus, which repeats more: "
-        f"--epochs {own:.2g} asks at the job's own"
+        f"each strategy draws {epochs:.2g} epochs of the pool, and the job {own:.2g} of the corpus, which repeats "
+        f"more: --epochs {own:.2g} asks at the job's own"
     )
 
 
@@ -141,13 +140,13 @@ def least_tokens(pool: Pool, folds: tuple[Fold, ...]) -> int:
     return min(int(lengths[~np.isin(pool.domain, fold.held_back)].sum()) for fold in folds)
 
 
-def target_of(wanted: str | None, over: Over) -> str:
+def target_of(wanted: str | None, scope: Scope) -> str:
     """What is judged.
 
     Raises:
         JobError: nothing has validation text enough, or too little of what is asked for is there.
     """
-    counted = {"domain": over.domains.names, "cluster": over.clusters.names, "language": over.languages.names}
+    counted = {"domain": scope.domains.names, "cluster": scope.clusters.names, "language": scope.languages.names}
     if not counted["domain"]:
         raise JobError(
             f"probe: no domain has {LEAST} documents of validation text, which takes {4 * LEAST}: probe a larger corpus"

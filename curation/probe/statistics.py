@@ -11,13 +11,16 @@ that of all; so each strategy's variance is drawn towards what is usual among th
 https://doi.org/10.2202/1544-6115.1027). That is worth about as much as twice the seeds. How far it is drawn is bounded,
 for strategies that share their clusters are not independent witnesses.
 
+All seeds are asked about the same validation text, so by how much that is off is no matter of seeds: where it is known,
+its error is added to theirs.
+
 The sign test is reported beside it and decides nothing: of five seeds even five wins have p = 0.0625.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,16 +39,21 @@ FEWEST_SEEDS = 5
 FALSE_ALARMS = 0.05
 #: Degrees of freedom that the other strategies' variances are worth at most, and how many of them it takes.
 MOST_BORROWED, FEWEST_LENDERS = 12.0, 4
+NO_ERRORS: Mapping[tuple[str, str, str], float] = {}
 #: No standard deviation of differences, in nats, counts as smaller: figures are not that exact.
 LEAST_SPREAD = 1e-4
 
 
-def comparisons(cells: Sequence[dict[str, Any]], baseline: str) -> list[dict[str, Any]]:
+def comparisons(
+    cells: Sequence[dict[str, Any]], baseline: str, text_errors: Mapping[tuple[str, str, str], float] = NO_ERRORS
+) -> list[dict[str, Any]]:
     """Every strategy against the baseline, by evaluator and metric.
 
     Args:
         cells: of results.json, in any order. A seed counts for a pair where both have a finite loss of it.
         baseline: the name of a strategy.
+        text_errors: standard errors of the differences by the choice of validation text, which seeds can't tell, by
+            evaluator, metric and strategy; what is not there counts as 0.
 
     Returns:
         Rows of results.json's `comparisons`, strategies in the order of `cells` in each evaluator and metric.
@@ -61,11 +69,15 @@ def comparisons(cells: Sequence[dict[str, Any]], baseline: str) -> list[dict[str
     for evaluator in dict.fromkeys(cell["evaluator"] for cell in cells):
         own = [cell for cell in cells if cell["evaluator"] == evaluator]
         for metric in dict.fromkeys(name for cell in own for name in cell["losses"]):
-            rows += [{"evaluator": evaluator, "metric": metric, **row} for row in _compared(own, metric, baseline)]
+            errors = {key[2]: error for key, error in text_errors.items() if key[:2] == (evaluator, metric)}
+            compared = _compared(own, metric, baseline, errors)
+            rows += [{"evaluator": evaluator, "metric": metric, **row} for row in compared]
     return rows
 
 
-def _compared(cells: Sequence[dict[str, Any]], metric: str, baseline: str) -> list[dict[str, Any]]:
+def _compared(
+    cells: Sequence[dict[str, Any]], metric: str, baseline: str, errors: Mapping[str, float]
+) -> list[dict[str, Any]]:
     """The comparisons of one evaluator and metric."""
     losses: dict[str, dict[int, float]] = {}
     for cell in cells:
@@ -74,7 +86,7 @@ def _compared(cells: Sequence[dict[str, Any]], metric: str, baseline: str) -> li
     base = losses.pop(baseline, {})
     pairs = {name: [of[seed] - base[seed] for seed in sorted(of.keys() & base.keys())] for name, of in losses.items()}
     names = [name for name, differences in pairs.items() if differences]
-    figures = interval([np.array(pairs[name]) for name in names])
+    figures = interval([np.array(pairs[name]) for name in names], np.array([errors.get(name, 0.0) for name in names]))
     return [_row(name, np.array(pairs[name]), *of) for name, *of in zip(names, *figures, strict=True)]
 
 
@@ -106,11 +118,14 @@ def verdict(difference: float, p: float | None, seeds: int) -> str:
     return HELPS if difference < 0 else HURTS
 
 
-def interval(pairs: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], ...]:
+def interval(
+    pairs: Sequence[NDArray[np.float64]], text_error: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], ...]:
     """Means with their 95 % intervals and corrected p-values.
 
     Args:
         pairs: of each strategy the differences by seed, one at least.
+        text_error: float64[strategies], the standard error of each mean by the choice of validation text; None: 0.
 
     Returns:
         mean, low, high, p: float64[strategies]; the last three NaN where there is one seed. Intervals are each
@@ -123,6 +138,9 @@ def interval(pairs: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64],
     variances = np.array([pairs[index].var(ddof=1) for index in several])
     spread, degrees = moderated(variances, count[several] - 1)
     error = spread / np.sqrt(count[several])
+    if text_error is not None:  # degrees of freedom of the sum as Welch and Satterthwaite have them
+        both = np.hypot(error, text_error[several])
+        degrees, error = degrees * (both / error) ** 4, both
     reach = student.ppf(0.975, degrees) * error
     low[several], high[several] = mean[several] - reach, mean[several] + reach
     p[several] = holm(2 * student.sf(np.abs(mean[several]) / error, degrees))

@@ -21,7 +21,7 @@ from curation.config import Job
 from curation.language_model.ngram import Questions, questions
 from curation.language_model.ngram_pool import Answers, Part, join, losses, part
 from curation.probe.drawing import Clustered, Drawn, cluster, draw
-from curation.probe.figures import Asked, asked_about, draw_figures, loss_figures
+from curation.probe.figures import Scope, draw_figures, loss_figures, scope_of
 from curation.probe.pool import Pool
 from curation.probe.strategies import Strategy, strategy_job
 from curation.progress import Reporter
@@ -32,6 +32,8 @@ from curation.storage.store import Store, fingerprint
 
 #: Raise it when a cell's figures change for the same pool and strategy.
 TRIALS_VERSION = 1
+#: The key of a cell's file under which the loss on each validation document is.
+BY_DOCUMENT = "by_document"
 #: Documents of the pool that a task compiles for the n-gram model.
 TASK_DOCUMENTS = 8_192
 
@@ -75,10 +77,10 @@ class Unit:
         return f"probe of {names} (seed {self.seed}, {self.evaluator})"
 
 
-def asked_of(plan: Plan, pool: Pool) -> Asked:
+def scope_of_plan(plan: Plan, pool: Pool) -> Scope:
     """What the figures of all cells are taken over: what the folds hold back, or everything where they hold nothing."""
     held = sorted({index for fold in plan.folds for index in fold.held_back})
-    return asked_about(pool, plan.job.domains, held or None)
+    return scope_of(pool, plan.job.domains, held or None)
 
 
 def cell_name(plan: Plan, strategy: Strategy, seed: int, evaluator: str) -> str:
@@ -119,18 +121,18 @@ def _clustering(plan: Plan, strategy: Strategy, seed: int) -> str:
     return fingerprint(centroids.settings(strategy_job(plan.job, strategy, plan.budget, seed)))
 
 
-def run_trials(store: Store, plan: Plan, pool: Pool, asked: Asked, todo: list[Unit], reporter: Reporter) -> None:
+def run_trials(store: Store, plan: Plan, pool: Pool, scope: Scope, todo: list[Unit], reporter: Reporter) -> None:
     """Does the cells of some units; each is committed when it is done.
 
     Args:
         store: the run directory, locked.
         plan: what is compared.
         pool: the documents.
-        asked: what the figures are taken over.
+        scope: what the figures are taken over.
         todo: the units.
         reporter: shows how far it is.
     """
-    shared = (store, plan, share(pool), share(asked))
+    shared = (store, plan, share(pool), share(scope))
     cells = sum(len(unit.strategies) for unit in todo)
     with reporter.stage("trials", 0) as progress:
         done = 0
@@ -174,7 +176,7 @@ def compile_part(places: tuple[int, int], asked: Questions, pool: Pool) -> Part:
     return part(asked, pool.text.take(chosen))
 
 
-def try_unit(unit: Unit, store: Store, plan: Plan, pool: Pool, asked: Asked, compiled: Compiled | None) -> None:
+def try_unit(unit: Unit, store: Store, plan: Plan, pool: Pool, scope: Scope, compiled: Compiled | None) -> None:
     """Commits the cells of a unit."""
     import torch
     from threadpoolctl import threadpool_limits
@@ -183,14 +185,14 @@ def try_unit(unit: Unit, store: Store, plan: Plan, pool: Pool, asked: Asked, com
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
-            for strategy, cell in _cells(unit, store, plan, pool, asked, compiled):
+            for strategy, cell in _cells(unit, store, plan, pool, scope, compiled):
                 store.write_json(cell_name(plan, strategy, unit.seed, unit.evaluator), cell)
     finally:
         torch.set_num_threads(threads)
 
 
 def _cells(
-    unit: Unit, store: Store, plan: Plan, pool: Pool, asked: Asked, compiled: Compiled | None
+    unit: Unit, store: Store, plan: Plan, pool: Pool, scope: Scope, compiled: Compiled | None
 ) -> Iterator[tuple[Strategy, dict[str, Any]]]:
     """The cells of a unit, one after the other."""
     fitted = [_clusters_of(unit, plan, pool, fold) for fold in plan.folds]
@@ -206,8 +208,9 @@ def _cells(
             found[mine] = own[mine]
             figures.append(draw_figures(drawn.copies, pool.text.lengths))
         cell = {"strategy": strategy.name, "seed": unit.seed, "evaluator": unit.evaluator}
-        cell |= loss_figures(asked, found) | _mean(figures)
-        yield strategy, cell | {"key": cell_key(plan, strategy, unit.seed, unit.evaluator)}
+        cell |= loss_figures(scope, found) | _mean(figures)
+        cell |= {"key": cell_key(plan, strategy, unit.seed, unit.evaluator), BY_DOCUMENT: np.round(found, 5).tolist()}
+        yield strategy, cell
 
 
 def _clusters_of(unit: Unit, plan: Plan, pool: Pool, fold: Fold) -> tuple[NDArray[np.int64], Clustered]:

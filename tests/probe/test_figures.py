@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from curation.probe.figures import asked_about, draw_figures, loss_figures
+from curation.probe.figures import difference_errors, draw_figures, loss_figures, scope_of
 from tests.probe.pools import TOPICS, made_pool
 
 
@@ -18,7 +18,7 @@ def pool():
 
 def test_macro_losses_count_strata_alike_and_the_natural_one_tokens(pool):
     losses = np.array([1.0, 2.0, 6.0])[pool.validation.domain]
-    found = loss_figures(asked_about(pool, TOPICS, None), losses)
+    found = loss_figures(scope_of(pool, TOPICS, None), losses)
     share = pool.domain_tokens / pool.domain_tokens.sum()
     assert found["by_domain"] == {"cooking": 1.0, "space": 2.0, "law": 6.0}
     assert found["losses"]["macro_domain"] == 3.0
@@ -35,9 +35,9 @@ def loss_of_english(pool, losses):
     return np.average(losses[mine], weights=(held.weight * held.text.lengths)[mine])
 
 
-def test_what_was_held_back_is_all_that_is_asked_about(pool):
+def test_what_was_held_back_is_all_that_is_scope_of(pool):
     losses = np.array([1.0, 2.0, 6.0])[pool.validation.domain]
-    found = loss_figures(asked_about(pool, TOPICS, [0, 1]), losses)
+    found = loss_figures(scope_of(pool, TOPICS, [0, 1]), losses)
     share = pool.domain_tokens[:2] / pool.domain_tokens[:2].sum()
     assert found["losses"]["macro_domain"] == 1.5
     assert found["losses"]["natural"] == pytest.approx(share @ [1, 2], abs=1e-5)
@@ -50,9 +50,25 @@ def test_domains_with_little_validation_text_count_in_the_natural_loss_alone(poo
     columns = {name: getattr(held, name)[kept] for name in ("domain", "unit", "language", "weight")}
     few = replace(pool, validation=replace(held, text=held.text.take(kept), **columns))
     losses = np.array([1.0, 2.0, 6.0])[few.validation.domain]
-    found = loss_figures(asked_about(few, TOPICS, None), losses)
+    found = loss_figures(scope_of(few, TOPICS, None), losses)
     assert list(found["by_domain"]) == ["cooking", "space"]
     assert found["losses"]["natural"] > 1.5
+
+
+def test_the_error_by_the_choice_of_validation_text_is_that_of_drawing_it_again(pool):
+    asked, rng = scope_of(pool, TOPICS, None), np.random.default_rng(0)
+    level, found = np.array([0.1, -0.4, 0.2])[pool.validation.domain], {"macro_domain": [], "natural": []}
+    errors = []
+    for _ in range(400):
+        differences = level + rng.normal(size=len(level)) * 0.3
+        losses = loss_figures(asked, differences)["losses"]
+        errors.append(difference_errors(asked, differences))
+        for name, values in found.items():
+            values.append(losses[name])
+    for name, values in found.items():
+        told = np.sqrt(np.mean([one[name] ** 2 for one in errors]))
+        assert told == pytest.approx(np.std(values), rel=0.12)
+    assert set(errors[0]) == {"macro_domain", "macro_cluster", "macro_language", "natural"}
 
 
 def test_what_was_drawn():

@@ -169,3 +169,11 @@ def test_variances_are_drawn_towards_the_usual_one_by_what_they_have_in_common()
     few, own = moderated(np.array([0.0, 0.04, 0.09]), np.array([2, 3, 4]))
     assert few.tolist() == pytest.approx([LEAST_SPREAD, 0.2, 0.3])
     assert own.tolist() == [2, 3, 4]
+
+
+def test_what_the_choice_of_validation_text_may_do_is_added_to_what_seeds_do():
+    cells = made_cells({"random": (0.0, 0.0, 0.0), "a": (-0.05, 0.0, 0.0), "b": (-0.05, 0.0, 0.0)}, noise=0.005)
+    error = {("ngram", "macro_domain", "a"): 0.05}
+    rows = {row["strategy"]: row for row in comparisons(cells, "random", error) if row["metric"] == "macro_domain"}
+    assert (rows["a"]["verdict"], rows["b"]["verdict"]) == ("can't tell", "helps")
+    assert (rows["a"]["high"] - rows["a"]["low"]) / 2 == pytest.approx(1.96 * 0.05, rel=0.05)

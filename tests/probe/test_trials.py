@@ -10,7 +10,7 @@ from curation.language_model.ngram import questions
 from curation.language_model.ngram_pool import answers
 from curation.probe import trials
 from curation.probe.strategies import STRATEGIES
-from curation.probe.trials import Compiled, Fold, Plan, Unit, asked_of, cell_name, try_unit, units
+from curation.probe.trials import Compiled, Fold, Plan, Unit, cell_name, scope_of_plan, try_unit, units
 from curation.storage.store import Store
 from tests.probe.pools import made_job, made_pool
 
@@ -38,7 +38,7 @@ def strategies(*names):
 
 def run(store, plan, pool, compiled, seeds=1, names=NAMES):
     for unit in units(store, plan, strategies(*names), {"ngram": seeds}):
-        try_unit(unit, store, plan, pool, asked_of(plan, pool), compiled)
+        try_unit(unit, store, plan, pool, scope_of_plan(plan, pool), compiled)
 
 
 def cells(store):

@@ -15,6 +15,7 @@ import pytest
 from curation.cli import main
 from curation.config import Job
 from curation.job_file import load_job
+from curation.page_again import page_again, renew_page
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
 from curation.stages.page import PAGE, clip_words, example_texts, main_domains, page_data, stage_times
@@ -22,6 +23,7 @@ from curation.stages.page_tables import CHARACTERS, TEXTS, cut_stretches, shorte
 from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import ONE_WORKER, job
+from tests.probe.made import made_results
 
 PHASES = "phases=[{name: broad, budget: {epochs: 0.7}}, {budget: {epochs: 0.5}, clip: 4, order: stationary}]"
 MORE = "output.validation.fraction=0.05", "clustering.clusters=[8, 3]", "output.repetition=weight", PHASES
@@ -154,6 +156,29 @@ def test_the_page_alone_is_promised_by_nobody(finished):
     (run_dir / PAGE).write_text("another page")
     faults = [fault for fault in verify(Store.open(str(run_dir)), STAGES, stage_fingerprint, inputs=False) if fault]
     assert faults == []
+
+
+@pytest.mark.ray
+def test_the_last_probe_of_the_run_is_on_the_page(finished, data):
+    _, run_dir = finished
+    store = Store.open(str(run_dir))
+    assert data["probe"] is None
+    results = made_results()
+    store.write_json("probe/older/results.json", made_results(seeds=3))
+    store.write_json("probe/newer/results.json", results)
+    store.write_json("probe/latest.json", {"key": "newer"})
+    assert renew_page(store)
+    page = (run_dir / PAGE).read_text()
+    embedded = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert embedded["probe"]["sentence"] == results["sentence"]
+    store.remove_folder("probe")
+    assert b"groups_30" not in page_again(store)
+
+
+def test_a_run_without_a_report_has_no_page_to_renew(tmp_path):
+    store = Store.open(str(tmp_path))
+    assert not renew_page(store)
+    assert not store.exists(PAGE)
 
 
 def test_without_a_report_there_is_no_page_and_the_reason_is_told(tmp_path, capsys):

@@ -13,16 +13,20 @@ import shutil
 import pytest
 
 from curation.job_file import load_job
+from curation.page_again import renew_page
 from curation.pipeline import run_job
 from curation.progress import Reporter
 from curation.report.page.render import page_html
+from curation.storage.store import Store
 from tests.corpus import ONE_WORKER, build
-from tests.report.page.made import PLANTED, made_page
+from tests.report.page.made import PLANTED, made_page, probe_results
 
 pytestmark = pytest.mark.browser
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
+#: Charts of a page with a probe, and of its section.
+CHARTS, PROBED = 9, 4
 #: Milliseconds in which a page is there, on a machine that others use too.
 LOADED = 2000
 
@@ -52,14 +56,26 @@ def run_page(tmp_path_factory, ray_session):
         "embedding: {model: lexical, dimensions: 16}\nclustering: {clusters: [12, 4]}\n"
     )
     run_job(load_job(str(path), ONE_WORKER), Reporter(io.StringIO()))
+    store = Store.open(str(folder / "run"))
+    store.write_json("probe/made/results.json", probe_results(["web", "news", "<b>planted</b>"]))
+    store.write_json("probe/latest.json", {"key": "made"})
+    assert renew_page(store)
     return folder / "run/report/index.html"
 
 
 @pytest.fixture(scope="module")
 def large_page(tmp_path_factory):
-    """A page of 2,000 clusters and 50 domains."""
+    """A page of 2,000 clusters and 50 domains, with a probe."""
     path = tmp_path_factory.mktemp("large") / "index.html"
     path.write_text(page_html(made_page()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def plain_page(tmp_path_factory):
+    """A page of a run that was not probed."""
+    path = tmp_path_factory.mktemp("plain") / "index.html"
+    path.write_text(page_html(made_page(clusters=60, domains=4, groups=0, probed=False)))
     return path
 
 
@@ -106,7 +122,7 @@ def test_it_is_there_within_two_seconds_and_nothing_jumps(view, file):
     page = view(file)
     timing = page.evaluate("performance.getEntriesByType('navigation')[0].toJSON()")
     assert timing["loadEventEnd"] < LOADED
-    assert drawn(page) == 5
+    assert drawn(page) == CHARTS
     shifts = "new Promise((done) => new PerformanceObserver((list) => done(list.getEntries().map(e => e.value)))"
     shifts += ".observe({type: 'layout-shift', buffered: true})) "
     moved = page.evaluate(f"Promise.race([{shifts}, new Promise((done) => setTimeout(() => done([]), 500))])")
@@ -144,7 +160,7 @@ def test_a_click_on_the_map_shows_a_cluster(view, file):
     assert texts == data["examples"][place]
     page.get_by_role("button", name="the next larger cluster").click()
     assert name.text_content() == f"Cluster {data['cluster'][place - 1]}"
-    page.get_by_role("radio", name="domain").check()
+    page.get_by_role("radio", name="domain", exact=True).check()
     assert page.locator("#map .legend li").first.text_content() != "a quarter of its share or less"
 
 
@@ -191,9 +207,61 @@ def test_figures_of_charts_are_there_as_tables(view, file):
     for summary in page.get_by_text("The same as a table").all():
         summary.click()
     # A browser tells a fold that it was opened a moment after the click.
-    page.wait_for_function("document.querySelectorAll('figure details table').length === 4")
+    page.wait_for_function("document.querySelectorAll('figure details table').length === 8")
     stretches = page.evaluate("JSON.parse(document.getElementById('data').textContent).mixture.stretches.length")
     assert page.locator("#mixture details").first.locator("tbody tr").count() == stretches
+
+
+def test_a_probe_is_shown_with_every_figure_and_loss(view, file):
+    page = view(file)
+    data = page.evaluate("JSON.parse(document.getElementById('data').textContent).probe")
+    assert page.locator("#probe .findings p").text_content() == data["sentence"]
+    assert page.locator("#probe .findings .verdict").text_content() == data["verdict"]
+    rows = page.locator("#probe table.probe").first.locator("tbody tr")
+    assert rows.count() == len(data["strategies"])
+    assert rows.first.locator("th").text_content() == data["best"]
+    assert page.locator("#probe .chart").count() == PROBED
+    drawn(page)
+    for metric in page.locator("#probe .choice label").all():
+        metric.click()
+    assert page.locator("#probe .choice label").count() == len(data["metrics"])
+    assert data["debt"]["pattern"] in page.locator("#probe h3").last.text_content()
+    assert page.locator("#probe").get_by_text("rank correlation of 0.83").count() == 1
+    others = page.get_by_text("The same by the small GPT")
+    others.click()
+    page.wait_for_function("document.querySelectorAll('#probe details table.probe').length === 1")
+
+
+def test_a_run_that_was_not_probed_has_no_such_section(view, plain_page):
+    page = view(plain_page)
+    assert drawn(page) == CHARTS - PROBED
+    assert page.locator("#probe").count() == 0
+    assert page.get_by_role("link", name="Does it help?").count() == 0
+
+
+#: The first place, from the upper left, at which the cursor becomes a pointer: a point is there.
+FIND_POINT = """chart => {
+  const area = chart.firstElementChild, box = area.getBoundingClientRect();
+  for (let y = 20; y < box.height - 60; y += 4)
+    for (let x = 150; x < box.width; x += 4) {
+      area.dispatchEvent(new MouseEvent("mousemove", {clientX: box.left + x, clientY: box.top + y, bubbles: true}));
+      if (area.style.cursor === "pointer") return {x: box.left + x, y: box.top + y};
+    }
+  return null;
+}"""
+
+
+def test_a_point_of_a_probe_tells_its_figures(view, large_page):
+    page = view(large_page)
+    chart = page.locator("#probe .chart").first
+    chart.scroll_into_view_if_needed()
+    chart.locator("canvas").first.wait_for()
+    page.mouse.move(1, 1)
+    before = chart.screenshot()
+    place = chart.evaluate(FIND_POINT)
+    assert place is not None
+    page.mouse.move(place["x"], place["y"])
+    assert chart.screenshot() != before
 
 
 def test_the_theme_is_switched_and_remembered(view, run_page):
@@ -237,7 +305,7 @@ def test_it_prints_every_chart(view, file):
     page = view(file, scheme="dark")
     printed = page.pdf(format="A4")
     assert len(printed) > 50_000
-    assert page.locator(".chart canvas").count() == 5
+    assert page.locator(".chart canvas").count() == CHARTS
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 

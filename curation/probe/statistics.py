@@ -174,7 +174,7 @@ def moderated(
     if excess > polygamma(1, MOST_BORROWED / 2):
         prior = brentq(lambda value: polygamma(1, value) - excess, 1e-3, MOST_BORROWED / 2)
         usual, borrowed = usual * math.exp(digamma(prior)) / prior, 2 * prior
-    found: NDArray[np.float64] = degrees + borrowed
+    found = np.float64(borrowed) + degrees.astype(np.float64)
     return np.sqrt((borrowed * usual + degrees * variances) / found), found
 
 

@@ -21,7 +21,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -33,7 +33,7 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_page(tmp_path_factory, ray_session):
     """The page of a run over texts of which some are HTML."""
     folder = tmp_path_factory.mktemp("run")
@@ -55,7 +55,7 @@ def run_page(tmp_path_factory, ray_session):
     return folder / "run/report/index.html"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def large_page(tmp_path_factory):
     """A page of 2,000 clusters and 50 domains, with a probe."""
     path = tmp_path_factory.mktemp("large") / "index.html"
@@ -63,7 +63,7 @@ def large_page(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plain_page(tmp_path_factory):
     """A page of a run that was not probed."""
     path = tmp_path_factory.mktemp("plain") / "index.html"

@@ -98,14 +98,16 @@ def run_debt(
     Raises:
         CurationError: what a person must mend; what was committed stays.
     """
+    pattern, old, new = check_debt(pattern, old, new)
     from dataclasses import asdict, replace
 
     from curation.language_model.gpt import GptConfig
     from curation.pipeline import current_markers
     from curation.probe.debt import UNITS_VERSION, Plan
+    from curation.probe.debt_kept import keep_debt
     from curation.probe.debt_material import check_frequencies, material_of
     from curation.probe.debt_summary import DEBT_VERSION, debt_sentence
-    from curation.probe.debt_units import do_units, keep_debt, settings_of, table_of
+    from curation.probe.debt_units import do_units, settings_of, table_of
     from curation.probe.pool import PoolSettings, ready_pool
     from curation.probe.run import probed_job
     from curation.progress import Reporter
@@ -113,7 +115,6 @@ def run_debt(
     from curation.storage.lock import locked
     from curation.storage.store import Store, fingerprint
 
-    pattern, old, new = check_debt(pattern, old, new)
     # The learning rate stays, so that checkpoints differ in what was learnt before them alone.
     config = config or GptConfig(final_rate=1.0)
     if tokens < (least := LEAST_STEPS * config.step_tokens):

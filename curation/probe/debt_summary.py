@@ -82,9 +82,7 @@ def debt_sentence(debt: dict[str, Any]) -> str:
     known = [row for row in rows if row["known"]]
     if not known:
         read = max(row["tokens_seen"] for row in rows)
-        return (
-            f"The model did not learn the old continuation within {short(read)} tokens, so nothing was there to flip."
-        )
+        return f"The model did not learn the old continuation in {short(read)} tokens, so nothing was there to flip."
     most = min(row["one_in"] for row in known)
     told = [f"{_cost(row)} {_when(row)}" for row in known if row["one_in"] == most]
     found = f"At one document in {most:,} it takes {' and '.join(told)} to flip what the model has learnt"

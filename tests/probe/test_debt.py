@@ -95,7 +95,7 @@ def test_a_training_that_is_killed_goes_on_and_comes_to_the_same(measured, mater
     store, step = Store.open(str(tmp_path)), Training.step
 
     def dying(training, tokens):
-        if training.done == 50:
+        if training.done == 35:
             raise RuntimeError("killed")
         return step(training, tokens)
 
@@ -106,7 +106,7 @@ def test_a_training_that_is_killed_goes_on_and_comes_to_the_same(measured, mater
     done = []
     monkeypatch.setattr(Training, "step", lambda training, tokens: done.append(training.done) or step(training, tokens))
     do_unit(UNITS[0], store, plan, material[0])
-    assert done[0] == 40
+    assert done[0] == 20
     again, before = cell(store, plan, UNITS[0]), cell(whole, plan, UNITS[0])
     assert {**again, "asks": 0} == {**before, "asks": 0}
     assert again["asks"] == sorted(again["asks"])

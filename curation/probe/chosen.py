@@ -129,7 +129,8 @@ def _quota(sizes: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """How many documents each stratum gives."""
     if len(sizes) * most > MOST_DOCUMENTS:
         most = min(most, max(FEWEST, MOST_DOCUMENTS // len(sizes)))
-    return np.minimum(most, np.floor(MOST_SHARE * sizes)).astype(np.int64)
+    found: NDArray[np.int64] = np.minimum(most, np.floor(MOST_SHARE * sizes)).astype(np.int64)
+    return found
 
 
 def _rank(stratum: NDArray[Any]) -> NDArray[np.int64]:

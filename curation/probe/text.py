@@ -1,4 +1,4 @@
-"""What a probe found, as tables for a terminal: strategies by model, the sweep over the clip, the pilot, the debt."""
+"""What a probe found, as tables for a terminal: strategies by model, the sweep over the clip, and the pilot."""
 
 from __future__ import annotations
 

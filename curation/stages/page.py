@@ -34,8 +34,8 @@ from curation.storage.store import Store
 
 PAGE = "report/index.html"
 
-#: Names the last probe of the run, whose results lie in the folder of that name.
-LATEST_PROBE = "probe/latest.json"
+#: Where `curation probe` names the last probe of the run, and the last look at a curation debt; and what each left.
+PROBE, DEBT = ("probe/latest.json", "results.json"), ("probe/debt.json", "debt.json")
 
 #: Raise it when the tables of the page come out otherwise: reports that are done are then done again.
 PAGE_VERSION = 1
@@ -106,15 +106,16 @@ def page_data(store: Store, job: Job, summary: dict[str, Any], seconds: Mapping[
         token_caps=summary.get("token_caps", []),
         audited=[name for name in AUDITED if name in summary],
         times=stage_times(summary, seconds),
-        probe=probe_part(last_probe(store)),
+        probe=probe_part(last_found(store, *PROBE)),
+        debt=last_found(store, *DEBT),
     )
 
 
-def last_probe(store: Store) -> dict[str, Any] | None:
-    """The results of the run's last probe; None where there was none."""
-    latest = store.read_json(LATEST_PROBE)
-    results: dict[str, Any] | None = latest and store.read_json(f"probe/{latest['key']}/results.json")
-    return results
+def last_found(store: Store, latest: str, name: str) -> dict[str, Any] | None:
+    """What the last of the probes left under this name; None where there was none."""
+    named = store.read_json(latest)
+    found: dict[str, Any] | None = named and store.read_json(f"probe/{named['key']}/{name}")
+    return found
 
 
 def clusters_of(store: Store, summary: dict[str, Any]) -> tuple[Clusters, float]:

@@ -122,3 +122,5 @@ class PageData(TypedDict):
     times: list[StageTime]
     probe: Probe | None
     """What the last `curation probe` of the run found."""
+    debt: dict[str, Any] | None
+    """What the last `curation probe --pattern` found: its `debt.json`."""

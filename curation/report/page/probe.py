@@ -6,6 +6,7 @@ Domains come in the order of what the best strategy does to them.
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypedDict
 
 from curation.report.probe_results import (
@@ -75,7 +76,6 @@ class Probe(TypedDict):
     domains: Domains
     clip: dict[str, Any] | None
     pilot: dict[str, Any] | None
-    debt: dict[str, Any] | None
 
 
 def probe_part(results: dict[str, Any] | None) -> Probe | None:
@@ -99,15 +99,19 @@ def probe_part(results: dict[str, Any] | None) -> Probe | None:
         domains=_domains(results, evaluator, baseline, best),
         clip=results["clip"],
         pilot=results["pilot"],
-        debt=results["debt"],
     )
 
 
 def _strategy(results: dict[str, Any], one: dict[str, Any], evaluators: list[str]) -> Strategy:
     """A strategy as each model judged it."""
-    settings = [f"{key}={value}" for key, value in one["parameters"].items()]
+    settings = [f"{key}={_written(value)}" for key, value in one["parameters"].items()]
     by = {name: _judged(results, name, one["name"]) for name in evaluators if cells_of(results, name, one["name"])}
     return Strategy(name=one["name"], words=one["words"], settings=settings, by=by)
+
+
+def _written(value: Any) -> str:
+    """A value as `--set` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _judged(results: dict[str, Any], evaluator: str, strategy: str) -> Judged:

@@ -74,6 +74,7 @@ def made_page(clusters=2000, domains=50, groups=20, phases=1, seed=0, audited=Tr
             for number, name in enumerate(STAGES)
         ],
         probe=probe_part(probe_results(names)) if probed else None,
+        debt=debt() if probed else None,
     )
 
 
@@ -84,23 +85,25 @@ def probe_results(domains):
     results = made_results(effects, gpt=small, domains=domains)
     results["settings"]["held_back"] = list(PLANTED[:2])
     pilot = {"fraction": 0.1, "whole_key": "0", "rank_correlation": 0.83, "strategies": list(effects)}
-    return results | {"sentence": f"{results['sentence']} {PLANTED[1]}", "pilot": pilot, "debt": debt()}
+    return results | {"sentence": f"{results['sentence']} {PLANTED[1]}", "pilot": pilot}
 
 
 def debt():
-    """A pattern that flips early and does not late."""
+    """A pattern that is repaired early and not late, and one that was not known."""
     row = {"margin": 2.0, "known": 3, "taught": 40, "seeds": 3, "within_documents": 400, "within_tokens": 200_000}
     row |= {"loss_before": 5.1, "loss_after": 5.0, "one_in": 10}
-    early = {"checkpoint": "early", "tokens_seen": 200_000, "flipped": 3}
-    late = {"checkpoint": "late", "tokens_seen": 1_000_000, "flipped": 0}
+    row |= {"checkpoint": "early", "tokens_seen": 200_000, "flipped": 3}
+    never = {"documents": None, "low": None, "high": None, "tokens": None}
     return {
         "version": 1,
         "pattern": PLANTED[1],
         "from": PLANTED[0],
         "to": PLANTED[3],
+        "corpus": {"documents": 12_000, "from": 3, "to": 0},
         "rows": [
-            row | early | {"documents": 21, "low": 18, "high": None, "tokens": 30_000},
-            row | late | {"documents": None, "low": None, "high": None, "tokens": None},
+            row | {"documents": 21, "low": 18, "high": None, "tokens": 30_000},
+            row | never | {"one_in": 1000, "known": 0, "flipped": 0},
+            row | never | {"checkpoint": "late", "tokens_seen": 1_000_000, "flipped": 0},
         ],
         "sentence": f"Repair costs more the later it comes. {PLANTED[0]}",
     }

@@ -19,7 +19,7 @@ from curation.progress import Reporter
 from curation.report.page.render import page_html
 from curation.storage.store import Store
 from tests.corpus import ONE_WORKER, build
-from tests.report.page.made import PLANTED, made_page, probe_results
+from tests.report.page.made import PLANTED, debt, made_page, probe_results
 
 pytestmark = pytest.mark.browser
 
@@ -59,6 +59,8 @@ def run_page(tmp_path_factory, ray_session):
     store = Store.open(str(folder / "run"))
     store.write_json("probe/made/results.json", probe_results(["web", "news", "<b>planted</b>"]))
     store.write_json("probe/latest.json", {"key": "made"})
+    store.write_json("probe/debt/debt.json", debt())
+    store.write_json("probe/debt.json", {"key": "debt"})
     assert renew_page(store)
     return folder / "run/report/index.html"
 
@@ -225,17 +227,25 @@ def test_a_probe_is_shown_with_every_figure_and_loss(view, file):
     for metric in page.locator("#probe .choice label").all():
         metric.click()
     assert page.locator("#probe .choice label").count() == len(data["metrics"])
-    assert data["debt"]["pattern"] in page.locator("#probe h3").last.text_content()
     assert page.locator("#probe").get_by_text("rank correlation of 0.83").count() == 1
     others = page.get_by_text("The same by the small GPT")
     others.click()
     page.wait_for_function("document.querySelectorAll('#probe details table.probe').length === 1")
 
 
+def test_what_a_repair_costs_is_told(view, file):
+    page = view(file)
+    data = page.evaluate("JSON.parse(document.getElementById('data').textContent).debt")
+    assert f"\u201c{data['pattern']}\u201d" in page.locator("#debt .about").text_content()
+    assert page.locator("#debt > p").last.text_content() == data["sentence"]
+    needed = page.locator("#debt tbody td:nth-of-type(2)").all_text_contents()
+    assert needed == ["21 (18 to more)", "not learnt by then", "more than 400"]
+
+
 def test_a_run_that_was_not_probed_has_no_such_section(view, plain_page):
     page = view(plain_page)
     assert drawn(page) == CHARTS - PROBED
-    assert page.locator("#probe").count() == 0
+    assert page.locator("#probe, #debt").count() == 0
     assert page.get_by_role("link", name="Does it help?").count() == 0
 
 

@@ -62,6 +62,12 @@ def test_the_rest_is_taken_over(results, part):
     assert set(part["metrics"]) == {"macro_domain", "macro_cluster", "worst_domain", "p90_domain", "natural"}
 
 
+def test_settings_are_written_as_the_command_line_takes_them(results):
+    one = results["strategies"][1] | {"parameters": {"a.b": [1000, 30], "c.d": None, "e.f": True, "g.h": "even"}}
+    part = probe_part(results | {"strategies": [one]})
+    assert part["strategies"][0]["settings"] == ["a.b=[1000, 30]", "c.d=null", "e.f=true", "g.h=even"]
+
+
 def test_what_diverged_does_not_reach_the_page():
     results = json.loads(json.dumps(made_results()).replace("Infinity", "null"))
     for cell in results["cells"]:

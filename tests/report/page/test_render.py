@@ -90,7 +90,7 @@ def test_nothing_on_the_page_has_an_address(elements):
 def test_a_run_that_was_not_probed_has_a_page_all_the_same():
     data = made_page(clusters=20, domains=3, groups=0, probed=False)
     [text] = [text for _, attributes, text in Elements(page_html(data)).found if attributes.get("id") == "data"]
-    assert json.loads(text)["probe"] is None
+    assert (json.loads(text)["probe"], json.loads(text)["debt"]) == (None, None)
 
 
 def test_our_scripts_never_make_markup_from_text():

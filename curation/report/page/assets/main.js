@@ -17,7 +17,19 @@ function themeSwitch() {
   return button;
 }
 
-const sections = [overview, findings, mapSection, beforeAfter, price, probe, along, tableSection, audit, timing]
+const sections = [
+  overview,
+  findings,
+  mapSection,
+  beforeAfter,
+  price,
+  probe,
+  debtSection,
+  along,
+  tableSection,
+  audit,
+  timing,
+]
   .map((make) => make())
   .filter(Boolean);
 const SHORT_NAMES = {
@@ -27,6 +39,7 @@ const SHORT_NAMES = {
   balance: "Before and after",
   price: "Price",
   probe: "Does it help?",
+  debt: "Repair",
   mixture: "Mixture",
   clusters: "Clusters",
   audit: "Words",

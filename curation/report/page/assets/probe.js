@@ -48,7 +48,6 @@ function probe() {
     found.domains.names.length ? probeDomains(found) : null,
     probeTables(found),
     probePilot(found),
-    probeDebt(found),
   );
 }
 
@@ -112,37 +111,40 @@ function probePilot({ pilot }) {
   return titled("Pilot", null, element("p", {}, told));
 }
 
-/** How many documents of a counter-pattern flip what a small GPT has learnt. */
-function probeDebt({ debt }) {
+/** What repairing a learnt association costs, early and late; null where nobody asked. */
+function debtSection() {
+  const { debt } = data;
   if (!debt) return null;
-  const range = (row) =>
-    Number.isFinite(row.low) ? ` (${count(row.low)} to ${Number.isFinite(row.high) ? count(row.high) : "more"})` : "";
+  const { documents: pool, from, to } = debt.corpus;
+  const known = (row, told) => (row.known ? told : "–");
+  const needed = (row) =>
+    !row.known
+      ? "not learnt by then"
+      : Number.isFinite(row.documents)
+        ? `${count(row.documents)} (${count(row.low)} to ${Number.isFinite(row.high) ? count(row.high) : "more"})`
+        : `more than ${count(row.within_documents)}`;
+  const trained = (row) => (Number.isFinite(row.tokens) ? short(row.tokens) : `more than ${short(row.within_tokens)}`);
   const columns = [
     {
-      name: "when the repair begins",
+      name: "the repair begins",
       words: true,
       head: true,
       of: (row) => `${row.checkpoint}, after ${short(row.tokens_seen)} tokens`,
     },
-    { name: "counter-pattern in", of: (row) => `1 of ${count(row.one_in)} documents` },
-    {
-      name: "documents needed",
-      of: (row) =>
-        Number.isFinite(row.documents)
-          ? `${count(row.documents)}${range(row)}`
-          : `more than ${count(row.within_documents)}`,
-    },
-    {
-      name: "tokens of training",
-      of: (row) => (Number.isFinite(row.tokens) ? short(row.tokens) : `> ${short(row.within_tokens)}`),
-    },
-    { name: "flipped", of: (row) => `${row.flipped} of ${plural(row.seeds, "seed", "seeds")}` },
-    { name: "natural loss", of: (row) => `${decimal(row.loss_before, 3)} → ${decimal(row.loss_after, 3)}` },
+    { name: "documents that say the new", of: (row) => `1 in ${count(row.one_in)}` },
+    { name: "of them needed (range)", of: needed },
+    { name: "tokens of training", of: (row) => known(row, trained(row)) },
+    { name: "repaired", of: (row) => known(row, `${row.flipped} of ${plural(row.known, "seed", "seeds")}`) },
+    { name: "natural loss", of: (row) => known(row, `${decimal(row.loss_before, 3)} → ${decimal(row.loss_after, 3)}`) },
   ];
-  return titled(
-    `Curation debt: \u201c${debt.pattern}\u201d, from \u201c${debt.from}\u201d to \u201c${debt.to}\u201d`,
-    debt.sentence,
-    table("Documents of the counter-pattern that flip what was learnt", columns, debt.rows),
+  return section(
+    "debt",
+    "What a repair costs later",
+    `A small GPT read the run's documents and learnt that \u201c${debt.pattern}\u201d goes on with ` +
+      `\u201c${debt.from}\u201d; then it read on, and some documents said \u201c${debt.to}\u201d. Of ` +
+      `${plural(pool, "document", "documents")} of the run ${count(from)} say the old one themselves, ${count(to)} the new.`,
+    element("p", {}, debt.sentence),
+    table("Documents that it takes to change what was learnt", columns, debt.rows),
   );
 }
 

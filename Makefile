@@ -24,7 +24,7 @@ test-slow: $(INSTALLED)
 
 # The page of the report in the system's Chromium (Debian: `apt-get install chromium`).
 test-browser: $(VENV)/.installed-browser
-	$(BIN)/pytest -m browser tests/report/page/test_browser.py
+	$(BIN)/pytest -m browser tests/report/page
 
 $(VENV)/.installed-browser: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'

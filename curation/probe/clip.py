@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from curation.probe.statistics import LEAST_EFFECT
 from curation.report.probe_results import (
     HELPS,
+    LEAST_EFFECT,
     METRICS,
     cells_of,
     is_known,
@@ -28,6 +28,13 @@ from curation.report.probe_results import (
 #: Names of the strategies of the sweep, and the key in which they differ.
 SWEPT, CLIP = re.compile(r"cluster_clip_\d+"), "sampling.clip"
 
+#: The share of the drawn tokens by which clips must differ in what they repeat, or the sweep tells nothing.
+LEAST_REPEATED = 0.01
+UNTOLD = (
+    "at this budget hardly anything is repeated, whatever the clip ({share:.1%} of the tokens drawn at most), so the "
+    "sweep can't tell; --epochs draws as much of the pool as your job draws of the corpus."
+)
+
 
 def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
     """The sweep over the clip and the value it recommends.
@@ -38,7 +45,8 @@ def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
     Returns:
         `metric`; `rows` by rising clip: clip, the mean loss under the metric's name, natural, repeated_share,
         unique_tokens, and difference, low and high: the loss against the baseline's with its 95 % interval, None
-        where there was nothing to compare; `recommended`, a clip; `why`, in words. None with fewer than two clips.
+        where there was nothing to compare; `recommended`, a clip, or None where so little is repeated at any of them
+        that the sweep tells nothing; `why`, in words. None with fewer than two clips.
     """
     metric, evaluator = target_metric(results), main_evaluator(results)
     compared = {
@@ -46,51 +54,52 @@ def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
         for row in results["comparisons"]
         if (row["metric"], row["evaluator"]) == (metric, evaluator)
     }
-    names = {
-        clip: name
-        for clip, name in swept(results).items()
-        if mean_losses(results, evaluator, name).get(metric) is not None
-    }
+    names = swept(results, metric)
     if len(names) < 2:
         return None
-    rows = []
-    for clip, name in names.items():
-        losses, against = mean_losses(results, evaluator, name), compared.get(name, {})
-        own = {key: mean_of(results, evaluator, name, key) for key in ("repeated_share", "unique_tokens")}
-        bounds = {key: against.get(key) for key in ("difference", "low", "high")}
-        rows.append({"clip": clip, metric: losses[metric], "natural": losses.get("natural"), **own, **bounds})
+    rows = [_row(results, clip, name, compared.get(name, {})) for clip, name in names.items()]
+    found = {"metric": metric, "rows": rows}
+    shares = [row["repeated_share"] for row in rows]
+    if max(shares) - min(shares) < LEAST_REPEATED:
+        return found | {"recommended": None, "why": UNTOLD.format(share=max(shares))}
     best = min(rows, key=lambda row: float(row[metric]))
-    taken = next(row for row in rows if not _worse(results, evaluator, metric, names[row["clip"]], names[best["clip"]]))
+    taken = next(row for row in rows if not _worse(results, metric, names[row["clip"]], names[best["clip"]]))
     helps = [clip for clip, name in names.items() if compared.get(name, {}).get("verdict") == HELPS]
-    why = _why(taken, best, metric, helps)
-    return {"metric": metric, "rows": rows, "recommended": taken["clip"], "why": why}
+    return found | {"recommended": taken["clip"], "why": _why(taken, best, metric, helps)}
 
 
-def swept(results: dict[str, Any]) -> dict[int, str]:
-    """The strategies of the sweep by rising clip: those that differ in nothing else from the most of them."""
+def _row(results: dict[str, Any], clip: int, strategy: str, against: dict[str, Any]) -> dict[str, Any]:
+    """A clip and what its strategy came to; `against`: its comparison with the baseline."""
+    metric, evaluator = target_metric(results), main_evaluator(results)
+    losses = mean_losses(results, evaluator, strategy)
+    costs = {key: mean_of(results, evaluator, strategy, key) for key in ("repeated_share", "unique_tokens")}
+    bounds = {key: against.get(key) for key in ("difference", "low", "high")}
+    return {"clip": clip, metric: losses[metric], "natural": losses.get("natural"), **costs, **bounds}
+
+
+def swept(results: dict[str, Any], metric: str) -> dict[int, str]:
+    """The strategies of the sweep that have this loss, by rising clip: most of them, and all that differ in no more."""
     found: dict[str, dict[int, str]] = {}
     for one in results["strategies"]:
         clip = one["parameters"].get(CLIP)
-        if SWEPT.fullmatch(one["name"]) and isinstance(clip, int):
+        if SWEPT.fullmatch(one["name"]) and isinstance(clip, int) and _by_seed(results, metric, one["name"]):
             others = repr(sorted((key, repr(value)) for key, value in one["parameters"].items() if key != CLIP))
             found.setdefault(others, {})[clip] = one["name"]
     return dict(sorted(max(found.values(), key=len, default={}).items()))
 
 
-def _worse(results: dict[str, Any], evaluator: str, metric: str, strategy: str, best: str) -> bool:
+def _by_seed(results: dict[str, Any], metric: str, strategy: str) -> dict[int, float]:
+    cells = cells_of(results, main_evaluator(results), strategy)
+    return {cell["seed"]: cell["losses"][metric] for cell in cells if is_known(cell["losses"].get(metric))}
+
+
+def _worse(results: dict[str, Any], metric: str, strategy: str, best: str) -> bool:
     """Whether a strategy is behind the best one by more than the noise and by more than is worth speaking of."""
-    losses = [
-        {
-            cell["seed"]: cell["losses"][metric]
-            for cell in cells_of(results, evaluator, name)
-            if is_known(cell["losses"].get(metric))
-        }
-        for name in (strategy, best)
-    ]
-    shared = sorted(losses[0].keys() & losses[1].keys())
+    losses, least = _by_seed(results, metric, strategy), _by_seed(results, metric, best)
+    shared = sorted(losses.keys() & least.keys())
     if not shared:
         return True
-    behind = np.array([losses[0][seed] - losses[1][seed] for seed in shared])
+    behind = np.array([losses[seed] - least[seed] for seed in shared])
     error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
     return bool(behind.mean() > max(error, LEAST_EFFECT))
 

@@ -29,10 +29,8 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 from scipy.stats import t as student
 
-from curation.report.probe_results import HELPS, HURTS, UNKNOWN, is_known
+from curation.report.probe_results import HELPS, HURTS, LEAST_EFFECT, UNKNOWN, is_known
 
-#: Nats a token: less than this, one per cent of the perplexity, is nothing to speak of.
-LEAST_EFFECT = 0.01
 #: Fewer seeds never make a verdict.
 FEWEST_SEEDS = 5
 #: How often anything may be called a help or a harm where nothing is either, for one evaluator and metric.
@@ -129,22 +127,26 @@ def interval(
 
     Returns:
         mean, low, high, p: float64[strategies]; the last three NaN where there is one seed. Intervals are each
-        strategy's own, not widened for their number; p-values are corrected for it.
+        strategy's own, not widened for their number; p-values are corrected for it. Strategies that came to the same
+        with every seed, as clips that no document reaches, count as one; one that never differs has p = 1.
     """
-    count = np.array([len(one) for one in pairs])
     mean = np.array([one.mean() for one in pairs])
-    low, high, p = (np.full(len(pairs), np.nan) for _ in range(3))
-    several = np.flatnonzero(count > 1)
+    never = np.array([len(one) > 1 and not one.any() for one in pairs], bool)
+    low, high, p = (np.where(never, at, np.nan) for at in (0.0, 0.0, 1.0))
+    first = {tuple(one): index for index, one in reversed(list(enumerate(pairs)))}
+    several = np.array(sorted(index for index in first.values() if len(pairs[index]) > 1 and pairs[index].any()), int)
     variances = np.array([pairs[index].var(ddof=1) for index in several])
-    spread, degrees = moderated(variances, count[several] - 1)
-    error = spread / np.sqrt(count[several])
+    count = np.array([len(pairs[index]) for index in several], int)
+    spread, degrees = moderated(variances, count - 1)
+    error = spread / np.sqrt(count)
     if text_error is not None:  # degrees of freedom of the sum as Welch and Satterthwaite have them
         both = np.hypot(error, text_error[several])
         degrees, error = degrees * (both / error) ** 4, both
     reach = student.ppf(0.975, degrees) * error
     low[several], high[several] = mean[several] - reach, mean[several] + reach
     p[several] = holm(2 * student.sf(np.abs(mean[several]) / error, degrees))
-    return mean, low, high, p
+    same = np.array([first[tuple(one)] for one in pairs], int)
+    return mean, low[same], high[same], p[same]
 
 
 def moderated(
@@ -172,7 +174,8 @@ def moderated(
     if excess > polygamma(1, MOST_BORROWED / 2):
         prior = brentq(lambda value: polygamma(1, value) - excess, 1e-3, MOST_BORROWED / 2)
         usual, borrowed = usual * math.exp(digamma(prior)) / prior, 2 * prior
-    return np.sqrt((borrowed * usual + degrees * variances) / (borrowed + degrees)), degrees + borrowed
+    found = np.float64(borrowed) + degrees.astype(np.float64)
+    return np.sqrt((borrowed * usual + degrees * variances) / found), found
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -187,4 +190,4 @@ def sign_test(wins: int, defeats: int) -> float:
     """The exact two-sided p-value of so many wins against so many defeats; ties count for nothing."""
     count, more = wins + defeats, max(wins, defeats)
     tail = sum(math.comb(count, number) for number in range(more, count + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, 2 * tail / (1 << count))

@@ -22,6 +22,8 @@ from curation.report.probe_results import (
     target_metric,
 )
 
+#: Characters of a line from which on every column has room.
+WIDE = 130
 #: Losses beside the target's, and the names of their columns.
 BESIDE = {"worst_domain": "worst", "p90_domain": "p90", "natural": "natural"}
 LEGEND = (
@@ -44,7 +46,7 @@ def probe_text(results: dict[str, Any], width: int = 140) -> str:
     console.print(Text(_about(results)))
     evaluators = sorted(results["settings"]["evaluators"], key=lambda name: name != main_evaluator(results))
     for evaluator in evaluators:
-        console.print(_strategies(results, evaluator))
+        console.print(_strategies(results, evaluator, width >= WIDE))
     told = {"metric": METRICS[target_metric(results)], "baseline": printable(results["settings"]["baseline"])}
     console.print(Text(LEGEND.format(**told), style="dim"))
     if results["clip"]:
@@ -67,8 +69,8 @@ def _about(results: dict[str, Any]) -> str:
     return told + (f" Held back from training: {', '.join(map(printable, held))}." if held else "")
 
 
-def _strategies(results: dict[str, Any], evaluator: str) -> Table:
-    """The strategies by one model, the lowest target loss first."""
+def _strategies(results: dict[str, Any], evaluator: str, wide: bool) -> Table:
+    """The strategies by one model, the lowest target loss first; on a narrow terminal without what matters less."""
     metric = target_metric(results)
     compared = {
         row["strategy"]: row
@@ -79,14 +81,16 @@ def _strategies(results: dict[str, Any], evaluator: str) -> Table:
     losses = {name: mean_losses(results, evaluator, name) for name in names}
     seeds = max((len(cells_of(results, evaluator, name)) for name in names), default=0)
     title = f"By {EVALUATORS[evaluator]}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    beside = (*BESIDE.values(), "repeated", "different")
-    table = _new_table(title, "strategy", "macro", "difference", "95%", "won", "sign", "verdict", *beside)
+    beside = {key: name for key, name in BESIDE.items() if wide or key == "natural"}
+    costs = ("repeated", "different")[: 1 + wide]
+    names_of = ("strategy", "macro", "difference (95%)", "won", "sign", "verdict", *beside.values(), *costs)
+    table = _new_table(title, *names_of)
     for name in sorted(names, key=lambda name: _last_if_none(losses[name].get(metric))):
         against = _against(compared.get(name), name == results["settings"]["baseline"])
-        cells = [printable(name), *(_loss(losses[name].get(key)) for key in (metric, *BESIDE))]
+        cells = [printable(name), *(_loss(losses[name].get(key)) for key in (metric, *beside))]
         cells[2:2] = against
         repeated, unique = (mean_of(results, evaluator, name, key) for key in ("repeated_share", "unique_tokens"))
-        table.add_row(*map(Text, [*cells, f"{repeated:.0%}", short(unique)]))
+        table.add_row(*map(Text, [*cells, f"{repeated:.0%}", short(unique)][: len(names_of)]))
     worst = Counter(cell["worst_name"] for cell in results["cells"] if cell["evaluator"] == evaluator)
     if worst:
         table.caption = f"the worst domain is most often {printable(worst.most_common(1)[0][0])}"
@@ -96,29 +100,36 @@ def _strategies(results: dict[str, Any], evaluator: str) -> Table:
 def _against(row: dict[str, Any] | None, baseline: bool) -> list[str]:
     """The cells of a comparison; empty ones where there was none."""
     if row is None:
-        return ["", "", "", "", "baseline" if baseline else ""]
-    interval = "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
+        return ["", "", "", "baseline" if baseline else ""]
     won, sign = f"{row['wins']} of {row['seeds']}", f"{row['p_sign']:.3g}"
-    return [f"{row['difference']:+.3f}", interval, won, sign, row["verdict"]]
+    return [_difference(row), won, sign, row["verdict"]]
+
+
+def _difference(row: dict[str, Any]) -> str:
+    """A difference with its interval, where there are any."""
+    if row["difference"] is None:
+        return ""
+    interval = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return f"{row['difference']:+.3f}{interval}"
 
 
 def _print_clip(clip: dict[str, Any], console: Console) -> None:
     """The sweep over the clip and the value to take."""
     metric = clip["metric"]
-    table = _new_table("Clip", "clip", "macro", "difference", "95%", "natural", "repeated", "different")
+    table = _new_table("Clip", "clip", "macro", "difference (95%)", "natural", "repeated", "different")
     for row in clip["rows"]:
         cells = [
             f"{row['clip']}{' *' * (row['clip'] == clip['recommended'])}",
             _loss(row[metric]),
-            "" if row["difference"] is None else f"{row['difference']:+.3f}",
-            "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}",
+            _difference(row),
             _loss(row["natural"]),
             f"{row['repeated_share']:.0%}",
             short(row["unique_tokens"]),
         ]
         table.add_row(*map(Text, cells))
     console.print(table)
-    console.print(Text(f"Take sampling.clip={clip['recommended']}: {clip['why']}"))
+    taken = "No clip to take" if clip["recommended"] is None else f"Take sampling.clip={clip['recommended']}"
+    console.print(Text(f"{taken}: {clip['why']}"))
 
 
 def _pilot(pilot: dict[str, Any]) -> str:
@@ -135,9 +146,7 @@ def _new_table(title: str, *columns: str) -> Table:
     table.caption_justify = "left"
     for index, name in enumerate(columns):
         left = index == 0 or name == "verdict"
-        table.add_column(
-            name, justify="left" if left else "right", overflow="fold", min_width=14 * (name == "strategy")
-        )
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=index > 0)
     return table
 
 

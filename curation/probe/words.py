@@ -12,7 +12,7 @@ from typing import Any
 
 from curation.probe.statistics import FEWEST_SEEDS
 from curation.progress import printable, short
-from curation.report.probe_results import EVALUATORS, HELPS, HURTS, METRICS, Judgement, judgement
+from curation.report.probe_results import EVALUATORS, HELPS, HURTS, METRICS, Judgement, hurting, judgement
 
 CAVEAT = "the models are small, so trust the direction more than the size"
 #: Domains held back that are named; of more than these their number is told.
@@ -27,7 +27,7 @@ def sentence(results: dict[str, Any]) -> str:
     """
     judged = judgement(results)
     if judged is None:
-        return "Can't tell: nothing was compared with the baseline."
+        return "Can't tell whether anything helps: nothing was compared with the baseline."
     beginning = {HELPS: _helps, HURTS: _hurts}.get(judged.verdict, _unknown)(results, judged)
     parts = [beginning, *(_agreement(row, judged) for row in judged.others)]
     if judged.verdict == HELPS:
@@ -40,34 +40,45 @@ def _helps(results: dict[str, Any], judged: Judgement) -> str:
     return (
         f"{named(results, row['strategy'])} helps: the {METRICS[judged.metric]} falls by {-row['difference']:.3f} nats "
         f"a token ({perplexity(row['difference'])}, 95% interval {-row['high']:.3f} to {-row['low']:.3f}) "
-        f"{_against(results, judged)}, in {row['wins']} of {row['seeds']} seeds"
+        f"{_against(results, judged)}, in {_seeds(row)}"
     )
 
 
 def _hurts(results: dict[str, Any], judged: Judgement) -> str:
-    row, count = judged.best, len(compared(results, judged))
-    best = named(results, row["strategy"])
-    beginning = f"{best} hurts" if count == 1 else f"All {count} strategies hurt, {best} the least"
-    return (
-        f"{beginning}: the {METRICS[judged.metric]} rises by {row['difference']:.3f} nats a token "
-        f"({perplexity(row['difference'])}) {_against(results, judged)}"
-    )
+    row, rows = judged.best, compared(results, judged)
+    best, bad = named(results, row["strategy"]), hurting(rows)
+    if len(rows) == 1:
+        beginning = f"{best} hurts: it"
+    elif bad == len(rows):
+        beginning = f"All {bad} strategies hurt: even the best, {best},"
+    else:
+        beginning = f"Nothing helps and {bad} of {len(rows)} strategies hurt: the best, {best},"
+    return f"{beginning} {_change(results, judged)}"
 
 
 def _unknown(results: dict[str, Any], judged: Judgement) -> str:
-    row, count = judged.best, len(compared(results, judged))
+    row, rows = judged.best, compared(results, judged)
     best = named(results, row["strategy"])
-    beginning = f"Can't tell whether {best} helps: it" if count == 1 else f"Can't tell: the best of {count}, {best},"
-    told = (
-        f"{beginning} changes the {METRICS[judged.metric]} by {row['difference']:+.3f} nats a token "
-        f"({perplexity(row['difference'])}) {_against(results, judged)}, "
-        f"better in {row['wins']} of {row['seeds']} seeds"
+    beginning = (
+        f"whether {best} helps: it" if len(rows) == 1 else f"whether anything helps: the best of {len(rows)}, {best},"
     )
+    told = f"Can't tell {beginning} {_change(results, judged)}, better in {_seeds(row)}"
     if row["seeds"] < FEWEST_SEEDS:
         return f"{told}, and fewer than {FEWEST_SEEDS} seeds prove nothing"
     if judged.opposed and row["verdict"] == HELPS:
         return told
     return f"{told}, which may be chance or is too little to matter"
+
+
+def _change(results: dict[str, Any], judged: Judgement) -> str:
+    """By how much the best strategy changes the loss, and against what."""
+    row = judged.best
+    told = f"changes the {METRICS[judged.metric]} by {row['difference']:+.3f} nats a token"
+    return f"{told} ({perplexity(row['difference'])}) {_against(results, judged)}"
+
+
+def _seeds(row: dict[str, Any]) -> str:
+    return f"{row['wins']} of {row['seeds']} {'seed' if row['seeds'] == 1 else 'seeds'}"
 
 
 def _against(results: dict[str, Any], judged: Judgement) -> str:
@@ -86,7 +97,7 @@ def _agreement(row: dict[str, Any], judged: Judgement) -> str:
         says = "agrees in direction"
     else:
         says = "says the opposite" if judged.opposed else "does not confirm it"
-    told = f"{row['difference']:+.3f} nats, better in {row['wins']} of {row['seeds']} seeds"
+    told = f"{row['difference']:+.3f} nats, better in {_seeds(row)}"
     return f"{EVALUATORS[row['evaluator']]} {says} ({told})"
 
 

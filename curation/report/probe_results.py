@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 HELPS, HURTS, UNKNOWN = "helps", "hurts", "can't tell"
+#: Nats a token: less than this, one per cent of the perplexity, is nothing to speak of.
+LEAST_EFFECT = 0.01
 
 #: Mean losses over groups of validation documents that all count the same; one of them is a probe's target.
 MACRO = ("macro_domain", "macro_cluster", "macro_language")
@@ -34,7 +36,7 @@ class Judgement:
     """What a probe comes to.
 
     Attributes:
-        verdict: HELPS, HURTS or UNKNOWN.
+        verdict: HELPS: something does; HURTS: something does, and nothing gains enough to speak of; else UNKNOWN.
         metric: the target, a name in METRICS.
         evaluator: the model that judges.
         best: the comparison of the best strategy: of those that help and every model finds better, else of those that
@@ -66,8 +68,18 @@ def judgement(results: dict[str, Any]) -> Judgement | None:
     if helpful:
         verdict = UNKNOWN if opposed else HELPS
     else:
-        verdict = HURTS if all(row["verdict"] == HURTS for row in own) else UNKNOWN
+        verdict = HURTS if hurting(own) and not any(may_gain(row) for row in own) else UNKNOWN
     return Judgement(verdict, metric, evaluator, best, others, opposed)
+
+
+def hurting(rows: list[dict[str, Any]]) -> int:
+    """How many comparisons say HURTS."""
+    return sum(row["verdict"] == HURTS for row in rows)
+
+
+def may_gain(row: dict[str, Any]) -> bool:
+    """Whether a comparison's interval leaves room for a gain worth speaking of; with one seed it does."""
+    return row["low"] is None or row["low"] < -LEAST_EFFECT
 
 
 def _others(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -36,7 +36,8 @@ def test_noise_counts_as_being_equal():
     effects = [-0.05, -0.10, -0.10, -0.10, -0.10]
     assert clip_guidance(results_of(effects))["recommended"] == 3
     noisy = made_results(
-        {"random": (0.0, 0.0, 0.0)} | {f"cluster_clip_{c}": (e, 0.1, 0.1) for c, e in zip(CLIPS, effects, strict=True)},
+        {"random": (0.0, 0.0, 0.0)}
+        | {f"cluster_clip_{c}": (e, 0.1, c / 100) for c, e in zip(CLIPS, effects, strict=True)},
         noise=0.3,
         seed=3,
     )
@@ -49,6 +50,14 @@ def test_where_no_clip_helps_it_is_told():
     few = clip_guidance(results_of([-0.1] * 5, seeds=3))
     assert few["recommended"] == 1
     assert few["why"].endswith("; but at no clip is it proven to help.")
+
+
+def test_where_the_clip_changes_nothing_no_value_is_recommended():
+    effects = {name: (macro, natural, repeated / 100) for name, (macro, natural, repeated) in EFFECTS.items()}
+    found = clip_guidance(made_results(effects))
+    assert found["recommended"] is None
+    assert found["why"].startswith("at this budget hardly anything is repeated, whatever the clip (0.2% of the tokens")
+    assert len(found["rows"]) == len(CLIPS)
 
 
 def test_rows_are_the_means_of_the_cells_and_the_comparison_with_the_baseline():
@@ -83,7 +92,7 @@ def test_only_strategies_that_differ_in_nothing_but_the_clip_are_a_sweep():
     for one in other["strategies"]:
         if one["name"] == "cluster_clip_10":
             one["parameters"]["clustering.clusters"] = [1000, 30]
-    assert swept(other) == {clip: f"cluster_clip_{clip}" for clip in CLIPS if clip != 10}
+    assert swept(other, "macro_domain") == {clip: f"cluster_clip_{clip}" for clip in CLIPS if clip != 10}
     alone = made_results({name: EFFECTS[name] for name in ("random", "cluster_clip_5", "groups_30")})
     assert alone["clip"] is None
 

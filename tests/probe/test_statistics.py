@@ -134,6 +134,20 @@ def test_the_same_losses_are_no_difference():
     assert (row["difference"], row["wins"], row["p"], row["p_sign"], row["verdict"]) == (0, 0, 1, 1, "can't tell")
 
 
+def test_strategies_that_come_to_the_same_count_once_and_leave_the_others_as_they_are():
+    losses = 4 + correlated(np.random.default_rng(1), 6)
+    losses[:, 1] -= 0.05
+    alone = comparisons(cells_from(losses), "s0")
+    copies = np.c_[losses, losses[:, [3, 3, 3, 0, 0]]]  # the third one thrice more, and the baseline twice
+    found = comparisons(cells_from(copies), "s0")
+    assert found[: len(alone)] == alone
+    again = {key: value for key, value in alone[2].items() if key != "strategy"}
+    for row in found[len(alone) : -2]:
+        assert {key: value for key, value in row.items() if key != "strategy"} == again
+    for row in found[-2:]:
+        assert [row[key] for key in ("difference", "low", "high", "p", "p_sign")] == [0, 0, 0, 1, 1]
+
+
 def test_metrics_that_were_not_measured_are_left_out_and_the_baseline_must_be_there():
     cells = made_cells({"random": (0, 0, 0), "good": (-0.5, 0, 0)})
     assert "macro_language" not in {row["metric"] for row in comparisons(cells, "random")}

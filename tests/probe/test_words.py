@@ -49,7 +49,7 @@ def test_another_model_that_agrees_is_named():
 
 def test_another_model_that_says_the_opposite_takes_the_verdict_back():
     told = sentence(made_results(gpt=scaled(-0.4)))
-    assert told.startswith("Can't tell: the best of 8, ")
+    assert told.startswith("Can't tell whether anything helps: the best of 8, ")
     assert re.search(r"; the small GPT says the opposite \(\+0\.\d+ nats, better in 0 of 3 seeds\)", told)
     assert "chance" not in told
 
@@ -70,26 +70,33 @@ def test_another_model_that_wavers_does_not_confirm():
 
 def test_where_nothing_helps_it_does_not_claim_any_help():
     told = sentence(made_results(NOTHING))
-    assert told.startswith("Can't tell: the best of 8, ")
+    assert told.startswith("Can't tell whether anything helps: the best of 8, ")
     assert "which may be chance or is too little to matter" in told
-    assert "helps" not in told
+    assert " helps:" not in told.partition("whether anything helps:")[2]
     assert "costs" not in told
 
 
 def test_where_all_is_worse_it_says_that_all_hurt():
     told = sentence(made_results(HARM))
-    assert re.match(
-        r"All 8 strategies hurt, \w+ \([^)]*\) the least: the loss averaged over domains rises by 0\.", told
-    )
+    assert re.match(r"All 8 strategies hurt: even the best, \w+ \([^)]*\), changes the loss .* by \+0\.\d+ nats", told)
     only = sentence(made_results({"random": (0, 0, 0), "uniform": (0.1, 0.1, 0.1)}))
-    assert only.startswith("uniform (uniform, in words) hurts: ")
+    assert only.startswith("uniform (uniform, in words) hurts: it changes the loss averaged over domains by +0.")
+
+
+def test_where_some_hurt_and_nothing_can_gain_enough_it_says_that_nothing_helps():
+    results = made_results(HARM | {"temper": (0.0, 0.0, 0.0)}, noise=0.001)
+    row = row_of(results, "temper")
+    assert row["low"] > -0.01
+    assert sentence(results).startswith("Nothing helps and 7 of 8 strategies hurt: the best, temper (temper, in words)")
+    row.update(low=-0.02)
+    assert sentence(results).startswith("Can't tell whether anything helps: the best of 8, temper")
 
 
 def test_few_seeds_prove_nothing_and_it_says_so():
     for seeds in (1, 3):
         told = sentence(made_results(seeds=seeds))
-        assert told.startswith("Can't tell: the best of 8, ")
-        assert f"better in {seeds} of {seeds} seeds, and fewer than 5 seeds prove nothing" in told
+        assert told.startswith("Can't tell whether anything helps: the best of 8, ")
+        assert f"better in {seeds} of {seeds} seed{'s' * (seeds > 1)}, and fewer than 5 seeds prove nothing" in told
 
 
 def test_domains_held_back_are_named_or_counted():
@@ -109,7 +116,7 @@ def test_it_is_about_the_target_that_was_asked_for():
 def test_with_nothing_to_compare_it_says_so():
     results = made_results()
     results["comparisons"] = []
-    assert sentence(results) == "Can't tell: nothing was compared with the baseline."
+    assert sentence(results) == "Can't tell whether anything helps: nothing was compared with the baseline."
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ function probeClip(found) {
   if (!clip) return null;
   const target = found.metrics[clip.metric] || WORDS(clip.metric);
   const taken = (row) => row.clip === clip.recommended;
+  const title = clip.recommended === null ? "The clip: none to recommend" : `The clip: take ${clip.recommended}`;
   const rows = clip.rows.map((row) => ({ ...row, loss: row[clip.metric] }));
   const shift = (row) => (Number.isFinite(row.difference) ? row.loss - row.difference : NaN);
   const bounded = rows.filter((row) => Number.isFinite(row.low));
@@ -106,9 +107,9 @@ function probeClip(found) {
       `${percent(row.repeated_share)} of the tokens are repeated`,
     ].join("\n");
   return figure({
-    title: `The clip: take ${clip.recommended}`,
+    title,
     about: capital(clip.why),
-    label: `The sweep over the clip. Recommended is ${clip.recommended}: ${clip.why}`,
+    label: `${title}: ${clip.why}`,
     option: (paint) => ({
       grid: { left: 12, right: 24, top: 24, bottom: 28, containLabel: true },
       xAxis: axis(paint, "share of the drawn tokens that are repeated", {
@@ -157,8 +158,8 @@ function probeClip(found) {
       ],
     }),
     legend: (paint) => [
-      ["recommended", paint.accent],
-      [`other clips; lines: 95% intervals of the difference to ${found.settings.baseline}`, paint.before],
+      ...(clip.recommended === null ? [] : [["recommended", paint.accent]]),
+      [`clips; lines: 95% intervals of the difference to ${found.settings.baseline}`, paint.before],
     ],
     figures: () =>
       table(

@@ -8,7 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.cli import main
+from curation.language_model.gpt import GptConfig
 from curation.pipeline import STAGES, stage_fingerprint
+from curation.probe.debt_command import run_debt
+from curation.probe.debt_kept import latest_debt
+from curation.probe.debt_summary import debt_text
 from curation.storage.store import Store
 from curation.verify import verify
 from tests.corpus import job
@@ -68,6 +72,30 @@ def test_a_probe_compares_strategies_goes_on_and_foretells(finished, capsys):
     assert {tuple(cell["by_domain"]) for cell in held["cells"]} == {("books",)}
     assert held["settings"]["held_back"] == ["books"]
     assert [fault for fault in verify(store, STAGES, stage_fingerprint) if fault] == []
+
+
+def test_a_curation_debt_is_measured_kept_and_gone_on_with(finished):
+    _, run_dir = finished
+    store = Store.open(str(run_dir))
+    config = GptConfig(width=16, layers=1, heads=2, context=48, batch=4, learning_rate=3e-3, final_rate=1.0)
+    arguments = (str(run_dir), "The knight is", "black", "white")
+    debt = run_debt(*arguments, seeds=1, tokens=12_000, one_in=[5], config=config)
+    assert [(row["checkpoint"], row["one_in"], row["seeds"]) for row in debt["rows"]] == [
+        ("early", 5, 1),
+        ("late", 5, 1),
+    ]
+    assert debt["corpus"]["documents"] > 300
+    assert debt["sentence"] in debt_text(debt, width=10_000)
+    assert latest_debt(store) == debt
+    folder = f"probe/{store.read_json('probe/debt.json')['key']}"
+    assert store.read_json(f"{folder}/debt.json") == debt
+    assert not [name for name in store.list(folder) if "states" in name]
+    before = store.times(f"{folder}/cells")
+    store.remove([f"{folder}/cells/debt-0-early-5.json"])
+    assert run_debt(*arguments, seeds=1, tokens=12_000, one_in=[5], config=config) == debt
+    after = store.times(f"{folder}/cells")
+    changed = {name.rpartition("/")[2] for name in after if after[name] != before[name]}
+    assert changed == {"debt-0-early.json", "debt-0-early-5.json"}
 
 
 def test_what_can_t_be_probed_is_refused_in_words(finished, capsys, tmp_path):

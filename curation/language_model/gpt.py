@@ -126,7 +126,8 @@ def continuation(gpt: Gpt, bpe: str, prompt: str, continuations: Sequence[str]) 
         continuations: texts; where words are parted by spaces, with the space before the first word.
     """
     before, *after = encode_each(bpe, [prompt, *continuations])
-    return continued(gpt, [before], after)[0]
+    found: NDArray[np.float64] = continued(gpt, [before], after)[0]
+    return found
 
 
 def continued(

@@ -102,7 +102,7 @@ def in_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.11
+    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.11
     return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 

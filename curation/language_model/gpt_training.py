@@ -88,7 +88,7 @@ class Training:
         self.gpt, self.steps, self.done = Gpt(config, decoder), steps, 0
         weights = list(decoder.parameters())
         matrices, norms = [one for one in weights if one.dim() > 1], [one for one in weights if one.dim() == 1]
-        groups = [{"params": matrices}, {"params": norms, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": norms, "weight_decay": 0.0}]
         decay, rate = config.weight_decay, config.learning_rate
         self._optimizer = torch.optim.AdamW(groups, rate, (0.9, 0.95), weight_decay=decay, fused=True)
 
@@ -100,7 +100,8 @@ class Training:
         with products(device):
             known = self.gpt.decoder(rows).view(len(targets), config.width)
         dtype = torch.bfloat16 if in_bfloat16(device) else torch.float32
-        loss: Any = TiedLoss.apply(known, self.gpt.decoder.tokens, targets, dtype)
+        apply: Any = TiedLoss.apply  # torch has no type for it
+        loss = apply(known, self.gpt.decoder.tokens, targets, dtype)
         self._optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.gpt.decoder.parameters(), 1.0)

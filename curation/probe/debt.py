@@ -163,10 +163,9 @@ def _repair(unit: Unit, store: Store, plan: Plan, material: Material) -> dict[st
     training = Training.restored(store.read_bytes(state_name(plan, unit)))
     question, config = material.question, plan.config
     said, seed = question.statement(question.new), nth_seed(plan.seed, unit.number)
-    stream = mixture(
-        material.pieces, said, unit.one_in, before["next"], plan.bound_tokens, config.context, nth_seed(seed, 1)
-    )
-    steps = min(steps_of(stream.tokens, config), max(1, plan.bound_tokens // config.step_tokens))
+    bound = plan.bound_tokens
+    stream = mixture(material.pieces, said, unit.one_in, before["next"], bound, config.context, seed)
+    steps = min(steps_of(stream.tokens, config), max(1, bound // config.step_tokens))
     asks: list[Ask] = []
     flipped = None
     if before["margin"] > 0:
@@ -188,14 +187,15 @@ def _repair(unit: Unit, store: Store, plan: Plan, material: Material) -> dict[st
 def train_and_ask(
     training: Training, stream: Mixture, question: Question, validation: Encoded, stop: int, first: int = 0
 ) -> Iterator[Ask]:
-    """Trains on the steps from `first` to `stop` of a stream and asks before them, every few steps, and at the end.
+    """Trains on the steps from `first` to `stop` of a stream and asks every few steps, at the start and at the end.
 
     Asks are close together at first, where a common statement works, and never further apart than the statements.
     """
     size = training.gpt.config.step_tokens
     apart = max(1, min(ASK_STEPS, round(len(stream.tokens) / max(1, len(stream.stated)) / size)))
     for step in range(first, stop + 1):
-        if step in (first, stop) or step % min(apart, max(1, step // 16)) == 0:
+        due = step in (0, stop) or step % min(apart, max(1, step // 16)) == 0
+        if due and (step > first or first == 0):  # where a training goes on it was asked before
             documents = int(np.searchsorted(stream.stated, step * size, "right"))
             yield Ask(step, documents, margin(training.gpt, question, validation))
         if step < stop:

@@ -23,7 +23,9 @@ LEAST_STEPS = 50
 def add_debt_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of a curation debt, beside those of a probe."""
     group = parser.add_argument_group(
-        "curation debt", "how many documents of a counter-pattern flip what a small model has learnt, early and late"
+        "curation debt",
+        "instead, how many documents of a counter-pattern flip what a small model has learnt, early and late; with "
+        f"--seeds trainings ({SEEDS}) of --tokens each ({TOKENS:,})",
     )
     group.add_argument("--pattern", metavar="TEXT", help='for example "The capital of France is"')
     group.add_argument("--from", dest="old", metavar="TEXT", help="how it goes on in what the model learns: Paris")
@@ -62,12 +64,26 @@ def debt_command(options: argparse.Namespace) -> int:
     from curation.probe.debt_summary import debt_text
     from curation.storage.store import Store
 
+    _refuse_others(options)
     seeds, tokens = options.seeds or SEEDS, options.tokens or TOKENS
     asked = (options.pattern, options.old, options.new)
     debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in)
     renew_page(Store.open(options.run_dir))
     print(json.dumps(debt, indent=1, ensure_ascii=False) if options.json else debt_text(debt).rstrip("\n"))
     return 0
+
+
+def _refuse_others(options: argparse.Namespace) -> None:
+    """Raises JobError for an option that says nothing to a curation debt."""
+    given = {
+        "--strategies": options.strategies,
+        "--fraction": options.fraction != 1,
+        "--hold-back": options.hold_back,
+        "--target": options.target,
+        "--pool-tokens": options.pool_tokens,
+    }
+    if wrong := next((name for name, value in given.items() if value), None):
+        raise JobError(f"{wrong}: it compares strategies, and --pattern does not: leave one of them out")
 
 
 def run_debt(

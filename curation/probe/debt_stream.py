@@ -141,14 +141,14 @@ def mixture(
         first: place in the endless order of the pieces where it begins.
         tokens: that it has at least.
         size: tokens of a document with the statement.
-        seed: of the order and of what stands beside statements.
+        seed: of the order, and with `first` of what stands beside statements.
     """
     count, total = 0, 0
     while total <= tokens:
         count = max(2 * count, one_in, round(1.1 * tokens / max(1.0, float(pieces.lengths.mean()))) + 1)
         has = np.arange(count) % one_in == one_in // 2
         ordinary = pieces.take(ordinary_order(pieces.documents, seed, first, int((~has).sum())))
-        stated = _stated(pieces, statement, int(has.sum()), size, seed)
+        stated = _stated(pieces, statement, int(has.sum()), size, nth_seed(seed, first))
         order = np.where(has, ordinary.documents + np.cumsum(has) - 1, np.cumsum(~has) - 1)
         made = together([ordinary, stated]).take(order)
         total = len(made.tokens)

@@ -145,7 +145,7 @@ def _train(unit: Unit, store: Store, plan: Plan, material: Material) -> dict[str
         store.write_arrays(kept, {"state": state, "asks": rows})
     store.write_bytes(state_name(plan, unit), training.state())
     read = training.done * config.step_tokens
-    learnt = settled(asks, 1)
+    learnt = settled([ask for ask in asks if ask.documents], 1)
     return {
         "steps": training.done,
         "taught": int(np.searchsorted(stream.stated, read, "right")),

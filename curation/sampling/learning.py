@@ -90,7 +90,8 @@ def best_predicted(space: MixtureSpace, trials: Trials, measure: Measure, random
         cloud = within(np.exp(centre + reach * random.standard_normal((CLOUD, len(centre)))), space)
         logs = np.log(cloud[np.argsort(_target(fit, cloud, measure), kind="stable")[:BEST]])
         centre, reach = logs.mean(axis=0), np.maximum(logs.std(axis=0), LEAST_REACH)
-    return within(np.exp(centre)[None], space)[0]
+    found: Floats = within(np.exp(centre)[None], space)[0]
+    return found
 
 
 def _target(fit: Fit, mixtures: Floats, measure: Measure) -> Floats:

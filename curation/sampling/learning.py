@@ -26,7 +26,7 @@ from curation.sampling.mixture_space import MixtureSpace, within
 #: Spread of the log-normal factors of round 0, and what is left of it in each further round.
 SPREAD, NARROWER = 0.8, 0.6
 #: The search: mixtures a turn, the best of which the next turn is drawn from, and turns.
-CLOUD, BEST, TURNS = 1024, 48, 40
+CLOUD, BEST, TURNS = 512, 32, 30
 #: How far the search starts out, and the least it keeps, in the logarithm of a share.
 REACH, LEAST_REACH = 0.5, 0.02
 #: Best measured trials whose mean is proposed at the end.

@@ -4,8 +4,8 @@ Units are the domains; or the groups of clusters, as the job makes them, else th
 linkage (`clustering.groups`). CLIMB (arXiv 2504.13161) works on some 20. But what is rare lies beside what is common
 in a unit as large as that, and no weight can part them: with 52 true domains in 300 clusters, the best weights of 20,
 40, 100 and 300 units can win about 64, 73, 83 and 89 % of what even domains do (in mean log share of the domains). The
-regression takes 100 with some 100 trials, since it knows what each unit holds (`sampling.mixture_fit`). Under learned weights of clusters each cluster of a group gets its share by size, so the natural
-weights are the corpus as it is.
+regression takes 100 with some 100 trials, since it knows what each unit holds (`sampling.mixture_fit`). Under learned
+weights of clusters each cluster of a group gets its share by size, so the natural weights are the corpus as it is.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import pytest
 from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import dump_job, load_job, parse_job, parse_yaml
+from curation.stages.learned_weights import learns
 
 BASE = "run_dir: out\nsources: [{domain: web, path: data/}]\n"
 CAP = "{token: x y, max_share: 0.1}"
@@ -170,3 +171,26 @@ def test_tokens_are_capped_for_all_phases_or_for_each(tmp_path):
     assert none.capped_tokens == []
     halves = [f"{{budget: {{epochs: 1}}, token_caps: [{{token: a{n}, max_share: 0.1}}]}}" for n in range(33)]
     assert "cap 33 tokens; 32 can be" in fault(tmp_path, BASE + f"phases: [{', '.join(halves)}]")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["sampling.cluster_weights=learned", "blending.weights=even"], "one mixture, of clusters or of domains"),
+        (["learning.target=validation"], "give both or neither"),
+        (["learning.validation.path=x.jsonl"], "give both or neither"),
+        (["learning.trials=20", "learning.rounds=4"], "4 rounds need at least 32 trials"),
+        (["learning.target=macro"], "learning.target"),
+    ],
+)
+def test_what_learned_weights_can_not_be(tmp_path, overrides, told):
+    assert told in fault(tmp_path, BASE, *overrides)
+
+
+def test_learned_weights_are_of_domains_or_of_clusters(tmp_path):
+    path = write(tmp_path, BASE)
+    assert learns(load_job(path)) is None
+    assert learns(load_job(path, ["blending.weights=learned"])) == "domains"
+    assert learns(load_job(path, ["sampling.cluster_weights=learned"])) == "clusters"
+    phases = "phases=[{budget: {epochs: 1}}, {budget: {epochs: 1}, weights: learned}]"
+    assert learns(load_job(path, [phases])) == "domains"

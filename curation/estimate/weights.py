@@ -6,7 +6,7 @@ from curation.estimate.rates import Rates
 from curation.estimate.work import TURN, StageTime, Work
 
 #: Tokens a second of a slot: encoded, compiled for the n-gram model, and trained on in a trial.
-ENCODED_TOKENS, COMPILED_TOKENS, TRIED_TOKENS = 5e5, 8e5, 1.2e7
+ENCODED_TOKENS, COMPILED_TOKENS, TRIED_TOKENS = 5e5, 6e5, 1.2e7
 #: Seconds of a slot for each trial beside that: the plan in small, and scoring the validation texts.
 SCORED = 0.1
 #: Seconds of the driver for a round, in which the next mixtures are searched for; excerpts listed a second.

@@ -26,7 +26,7 @@ from curation.sampling.mixture_space import MixtureSpace, within
 #: Spread of the log-normal factors of round 0, and what is left of it in each further round.
 SPREAD, NARROWER = 0.8, 0.6
 #: The search: mixtures a turn, the best of which the next turn is drawn from, and turns.
-CLOUD, BEST, TURNS = 1024, 48, 40
+CLOUD, BEST, TURNS = 512, 32, 30
 #: How far the search starts out, and the least it keeps, in the logarithm of a share.
 REACH, LEAST_REACH = 0.5, 0.02
 #: Best measured trials whose mean is proposed at the end.
@@ -90,7 +90,8 @@ def best_predicted(space: MixtureSpace, trials: Trials, measure: Measure, random
         cloud = within(np.exp(centre + reach * random.standard_normal((CLOUD, len(centre)))), space)
         logs = np.log(cloud[np.argsort(_target(fit, cloud, measure), kind="stable")[:BEST]])
         centre, reach = logs.mean(axis=0), np.maximum(logs.std(axis=0), LEAST_REACH)
-    return within(np.exp(centre)[None], space)[0]
+    found: Floats = within(np.exp(centre)[None], space)[0]
+    return found
 
 
 def _target(fit: Fit, mixtures: Floats, measure: Measure) -> Floats:

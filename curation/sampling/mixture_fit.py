@@ -72,7 +72,7 @@ class Fit:
         slopes = self.slopes / self.scale
         offset = self.offset - (slopes * self.centre).sum(axis=1)
         common = _common(mixtures)
-        found = offset + common @ slopes[:, : common.shape[1]].T
+        found: Floats = offset + common @ slopes[:, : common.shape[1]].T
         if self.alike is not None:
             own = _own(mixtures, self.alike)
             found = found + own * slopes[:, -2] + own**2 * slopes[:, -1]

@@ -40,12 +40,14 @@ class MixtureSpace:
     @property
     def even(self) -> Floats:
         """The even mixture, as far as the bounds allow."""
-        return within(np.ones((1, len(self.natural))), self)[0]
+        found: Floats = within(np.ones((1, len(self.natural))), self)[0]
+        return found
 
     @property
     def start(self) -> Floats:
         """The natural mixture, as far as the supply allows."""
-        return within(self.natural[None], self)[0]
+        found: Floats = within(self.natural[None], self)[0]
+        return found
 
     @property
     def is_point(self) -> bool:
@@ -106,4 +108,5 @@ def within(mixtures: Floats, space: MixtureSpace) -> Floats:
     # What rounding left over goes to those that are at no bound.
     free = (found > space.lower) & (found < space.upper)
     spare = (1.0 - found.sum(axis=1, keepdims=True)) / np.maximum(free.sum(axis=1, keepdims=True), 1)
-    return np.clip(np.where(free, found + spare, found), space.lower, space.upper)
+    settled: Floats = np.clip(np.where(free, found + spare, found), space.lower, space.upper)
+    return settled

@@ -77,7 +77,8 @@ def random_places(seed: int, draw: int, doc_id: NDArray[np.int64], unit: NDArray
     sizes = np.bincount(unit)
     rank = np.empty(len(unit), np.int64)
     rank[order] = np.arange(len(unit)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return (rank + 0.5) / sizes[unit]
+    found: Floats = (rank + 0.5) / sizes[unit]
+    return found
 
 
 def copies(

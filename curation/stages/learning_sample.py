@@ -137,8 +137,9 @@ def choose_sample(job: Job, mixing: Mixing, listed: Listed, group_of_cell: NDArr
     pool = role == POOL
     units = len(mixing.names)
     tokens = listed.tokens.astype(np.float64)
-    available = np.bincount(unit[pool], tokens[pool], units)
-    sizes = pool_sizes(available, mixing.unit_tokens * trial_scale(job, mixing, listed), job.learning.pool_tokens)
+    available = np.asarray(np.bincount(unit[pool], tokens[pool], units), np.float64)
+    wanted_tokens = np.asarray(mixing.unit_tokens * trial_scale(job, mixing, listed), np.float64)
+    sizes = pool_sizes(available, wanted_tokens, job.learning.pool_tokens)
     places = np.flatnonzero(pool)
     order = stable_argsort(keys(job.seed, "learning.pool", doc_id[places]))
     role[places[~chosen(order, unit[places], tokens[places], sizes)]] = -1
@@ -153,7 +154,7 @@ def _ranks(seed: int, doc_id: NDArray[np.int64], group: NDArray[np.int32]) -> tu
     """
     groups = int(group.max(initial=-1)) + 1
     sizes = np.bincount(group[group >= 0], minlength=max(groups, 1))
-    present = max(1, np.count_nonzero(sizes))
+    present = max(1, int(np.count_nonzero(sizes)))
     most = np.minimum(min(HELD, max(LEAST_HELD, MOST_HELD // present)), (HELD_SHARE * sizes).astype(np.int64))
     most = np.where(most >= LEAST_HELD, most, 0)
     order = np.lexsort((keys(seed, "learning.validation", doc_id), group))

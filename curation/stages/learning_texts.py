@@ -64,8 +64,8 @@ def train_vocabulary(splits: list[int], store: Store, job: Job) -> None:
     sample = load_sample(store)
     pool = sample.only(sample.role == POOL)
     some = np.argsort(keys(job.seed, "learning.vocabulary", pool.doc_id), kind="stable")[:VOCABULARY_TEXTS]
-    doc_id, split = (np.sort(array[some]) for array in (pool.doc_id, pool.split))
-    texts = [text for one in splits if one in split for text in _texts(store, one, doc_id)]
+    doc_id, held = np.sort(pool.doc_id[some]), set(pool.split[some].tolist())
+    texts = [text for one in splits if one in held for text in _texts(store, one, doc_id)]
     store.write_bytes(VOCABULARY, train_bpe(texts, job.learning.vocabulary).encode())
 
 
@@ -117,10 +117,12 @@ def load_compiled(store: Store, digest: str, vocabulary: int) -> Compiled:
     """The compiled pool. A process keeps the last; `digest` is the file's, so that it is no other run's."""
     found = store.read_arrays(COMPILED)
     held = Encoded(found["held_tokens"], found["held_starts"])
-    ragged = [Ragged(found[f"{name}_values"], found[f"{name}_starts"]) for name in ("unigrams", "counted", "alone")]
+    parts = (Ragged(found[f"{name}_values"], found[f"{name}_starts"]) for name in ("unigrams", "counted", "alone"))
+    unigrams, counted, alone = parts
     asked = questions(held, vocabulary=vocabulary)
-    lists = [[found[f"{name}_{order}"] for order in range(len(asked.contexts))] for name in ("context", "gram")]
-    return Compiled(load_sample(store), asked, Answers(*ragged, found["counter_ends"], *lists), held)
+    context, gram = ([found[f"{name}_{order}"] for order in range(len(asked.contexts))] for name in ("context", "gram"))
+    pool = Answers(unigrams, counted, alone, found["counter_ends"], context, gram)
+    return Compiled(load_sample(store), asked, pool, held)
 
 
 def _texts(store: Store, split: int, doc_id: NDArray[np.int64]) -> list[str]:

@@ -91,7 +91,7 @@ def document_losses(compiled: Compiled, setting: Setting, mixture: Floats, draw:
     target = mixing.cell_tokens(mixture)
     uses = np.divide(target, mixing.tokens.ravel(), out=np.zeros_like(target), where=target > 0)
     there = mixing.unit >= 0
-    give = np.bincount(mixing.unit[there], target[there], len(mixing.names)) * setting.scale
+    give = np.asarray(np.bincount(mixing.unit[there], target[there], len(mixing.names)) * setting.scale, np.float64)
     place = random_places(setting.seed, draw, pool.doc_id, pool.unit)
     drawn = copies(uses, pool.cell, pool.unit, pool.tokens, give, place)
     return losses(compiled.asked, compiled.pool, drawn)

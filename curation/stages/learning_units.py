@@ -1,9 +1,11 @@
 """What weights are learned of, and what the job's plan gives each cell under them.
 
 Units are the domains; or the groups of clusters, as the job makes them, else the clusters merged to MOST_UNITS by Ward
-linkage (`clustering.groups`): the trials that a fit takes grow with the units, and CLIMB (arXiv 2504.13161) found some
-20 as good as more. Under learned weights of clusters each cluster of a group gets its share by size, so the natural
-weights are the corpus as it is.
+linkage (`clustering.groups`). CLIMB (arXiv 2504.13161) works on some 20. But what is rare lies beside what is common
+in a unit as large as that, and no weight can part them: with 52 true domains in 300 clusters, the best weights of 20,
+40, 100 and 300 units can win about 64, 73, 83 and 89 % of what even domains do (in mean log share of the domains). The
+regression takes 100 with some 100 trials, since it knows what each unit holds (`sampling.mixture_fit`). Under learned
+weights of clusters each cluster of a group gets its share by size, so the natural weights are the corpus as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from curation.stages.phases import budget_tokens, phases_of
 from curation.storage.store import Store
 
 #: Units that clusters are merged to.
-MOST_UNITS = 40
+MOST_UNITS = 100
 
 
 @dataclass(frozen=True, eq=False)

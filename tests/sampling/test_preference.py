@@ -127,3 +127,12 @@ def test_one_level_by_itself_is_a_tree_of_one_level() -> None:
 def test_weights_need_a_single_level() -> None:
     with pytest.raises(ValueError, match="single level"):
         preference(np.array([[1], [2]]), 0.0, np.zeros((2, 2), np.int32), np.ones(1))
+
+
+def test_groups_get_their_weights_and_clusters_share_them_by_size():
+    tokens = np.array([[30, 0], [10, 0], [0, 5], [0, 0]])
+    groups, weights = np.array([[0], [0], [1], [2]], np.int32), np.array([1.0, 3.0, 9.0])
+    share = preference(tokens, 1.0, groups, weights)
+    assert share.sum(axis=1).tolist() == [0.1875, 0.0625, 0.75, 0.0]  # the empty group's weight is the others'
+    even = preference(tokens, 0.0, groups, np.ones(3))
+    assert np.array_equal(even, preference(tokens, 0.0, groups))

@@ -23,6 +23,7 @@ from curation.stages.sweep import Corpus, sweep
 from curation.storage.store import Store
 from tests.corpus import job, shard_hashes
 from tests.test_pipeline import faults, run, worked
+from tests.verify.test_damage import sign
 
 OPTIONS = [
     "clustering.clusters=[12, 6, 3]",
@@ -30,7 +31,7 @@ OPTIONS = [
     "clustering.merge_above=0.98",
     "clustering.within=domain",
     "sampling.balance=tree",
-    "sampling.clip=50",
+    "sampling.clip=10000",
 ]
 
 
@@ -103,10 +104,10 @@ def test_another_way_to_even_out_fits_nothing_again_and_verify_sees_a_wrong_stra
     shutil.copytree(run_dir, tmp_path / "run")
     store, wanted = Store.open(str(tmp_path / "run")), [f"run_dir={tmp_path / 'run'}", *OPTIONS]
     assert worked(run(path, *wanted, "sampling.balance=groups")) == ["plan", "shards", "report", "record"]
-    split = load_splits(store)[0].split_id
-    table = store.read_table(part_name("strata", split))
-    other = pa.array(np.ones(table.num_rows), pa.int16())
-    pq.write_table(table.set_column(1, "stratum", other), tmp_path / "run" / part_name("strata", split))
+    name = part_name("strata", load_splits(store)[0].split_id)
+    table = store.read_table(name)
+    pq.write_table(table.set_column(1, "stratum", pa.array(np.ones(len(table)), pa.int16())), tmp_path / "run" / name)
+    sign(tmp_path / "run")
     assert any("a document is in a cluster of another domain" in fault for fault in faults(tmp_path / "run"))
 
 

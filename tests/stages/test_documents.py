@@ -48,6 +48,8 @@ def test_languages_are_told_where_documents_are_clustered_by_them():
     assert described(job(), found)["language"].null_count == 4
     apart = job(clustering={"within": "language"})
     assert described(apart, found)["language"].to_pylist() == ["en", None, "fr", "und"]
+    none = rows([None] * 4, dict.fromkeys(range(4), "no text"))
+    assert described(apart, none)["language"].null_count == 4
     assert settings(apart) != settings(job()) == settings(job(clustering={"within": "domain"}))
 
 

@@ -11,18 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.clustering.strata import Sample
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
 from curation.stages.centroid_file import CENTROIDS, load_fitted
 from curation.stages.eligible import load_eligible
+from curation.stages.fit_plan import fit_plan
+from curation.stages.fits import fit_restarts
 from curation.stages.splits import load_splits, part_name
 from curation.stages.strata import load_numbers, load_strata
 from curation.stages.sweep import Corpus, sweep
 from curation.storage.store import Store
+from tests.clustering.data import mixture, over_actors
 from tests.corpus import job, shard_hashes
 from tests.test_pipeline import faults, run, worked
+from tests.verify.test_damage import sign
 
 OPTIONS = [
     "clustering.clusters=[12, 6, 3]",
@@ -30,7 +35,7 @@ OPTIONS = [
     "clustering.merge_above=0.98",
     "clustering.within=domain",
     "sampling.balance=tree",
-    "sampling.clip=50",
+    "sampling.clip=10000",
 ]
 
 
@@ -103,10 +108,10 @@ def test_another_way_to_even_out_fits_nothing_again_and_verify_sees_a_wrong_stra
     shutil.copytree(run_dir, tmp_path / "run")
     store, wanted = Store.open(str(tmp_path / "run")), [f"run_dir={tmp_path / 'run'}", *OPTIONS]
     assert worked(run(path, *wanted, "sampling.balance=groups")) == ["plan", "shards", "report", "record"]
-    split = load_splits(store)[0].split_id
-    table = store.read_table(part_name("strata", split))
-    other = pa.array(np.ones(table.num_rows), pa.int16())
-    pq.write_table(table.set_column(1, "stratum", other), tmp_path / "run" / part_name("strata", split))
+    name = part_name("strata", load_splits(store)[0].split_id)
+    table = store.read_table(name)
+    pq.write_table(table.set_column(1, "stratum", pa.array(np.ones(len(table)), pa.int16())), tmp_path / "run" / name)
+    sign(tmp_path / "run")
     assert any("a document is in a cluster of another domain" in fault for fault in faults(tmp_path / "run"))
 
 
@@ -170,3 +175,35 @@ def test_keys_that_go_together_are_taken(tmp_path):
     assert (found.fine, found.levels, found.groups) == (1000, [], None)
     found = load_job(path, ["clustering.clusters=[50000, 200, 30]", "clustering.grouping=kmeans"]).clustering
     assert (found.fine, found.levels, found.groups) == (50000, [200, 30], 30)
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def test_a_run_that_is_killed_after_the_fit_does_not_refine_twice(tmp_path):
+    rows = mixture(400, 8, 6)
+    asked = load_job(job(tmp_path, tmp_path / "run"), ["clustering.clusters=6", "clustering.grouping=kmeans"])
+    plan = fit_plan(asked, Sample(rows, np.zeros(400, np.int16)), None)
+    assert plan.changes
+    fits = []
+
+    def fit_into(name, finish):
+        seen = []
+        fits.append(seen)
+        calls = (*over_actors(rows, 1), lambda _, state: seen.append(state.iteration))
+        return fit_restarts(Store.open(str(tmp_path / name)), asked, plan.first, *calls, finish=finish)
+
+    def killed(_):
+        raise KilledError
+
+    def finish(state):
+        return plan.finish(state, lambda *_: pytest.fail("nothing is merged"))
+
+    whole = fit_into("whole", finish)
+    with pytest.raises(KilledError):
+        fit_into("cut", killed)
+    assert fit_into("cut", finish).part == whole.part
+    assert fits[2] == []  # the fit was saved and not done again
+    assert list(Store.open(str(tmp_path / "cut")).list("centroids")) == [CENTROIDS]
+    assert not np.array_equal(whole.finished.centroids, whole.best.centroids)

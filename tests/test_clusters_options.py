@@ -202,7 +202,7 @@ def test_a_finished_restart_is_not_fitted_again(tmp_path):
         (["clustering.clusters=[30000, 20]"], "clustering: at most 20,000 clusters can be grouped"),
         (["clustering.clusters=[100]"], "clustering.clusters"),
         (["clustering.restarts=0"], "clustering.restarts"),
-        (["sampling.balance=groups"], "sampling.balance is groups, which needs two numbers in clustering.clusters"),
+        (["sampling.balance=groups"], "sampling.balance is groups, which needs several numbers in clustering.clusters"),
         (["sampling.exclude=[{cluster: 9, reason: a}]", "clustering.clusters=[9, 3]"], "the last cluster is 8"),
     ],
 )

@@ -7,8 +7,10 @@ K-Means is fitted to those alone, from new first centroids; then all rows are as
 The centroids come to lie evenly over what there is, rather than over how much of it there is. The levels above are
 K-Means on the centroids of the level below, with the same resampling.
 
-r is half the mean size of a cluster, and there are ten rounds, as in the paper's own runs. The rows are a sample of the
-corpus (about 50 for a cluster), which holds the rare as well as K-Means on all rows would.
+r is half the mean size of a cluster, and there are ten rounds, as in the paper's own runs; but of the lowest level
+only one, on a sample of about 50 rows a cluster. (The paper's largest run has none there.) More of them send most
+centroids into whatever lies thinly spread, which the levels above then put right; measured, one round is worth as much
+as ten under a tree of two levels.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from curation.clustering.assign import nearest, nearest_two
 from curation.clustering.in_memory import fitted
 from curation.counter_rng import nth_seed
 
-#: Rounds of resampling, and iterations of each fit, at most.
-ROUNDS, ITERATIONS = 10, 50
+#: Rounds of resampling of the groups at each level, and of the clusters themselves; iterations of each fit, at most.
+ROUNDS, FINE_ROUNDS, ITERATIONS = 10, 1, 50
 
 
 def resampled(

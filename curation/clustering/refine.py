@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.clustering.hierarchical import resampled
+from curation.clustering.hierarchical import FINE_ROUNDS, resampled
 from curation.clustering.merging import merged
 from curation.clustering.strata import Centroids, Sample, parts_of, stratum_of_each
 
@@ -37,7 +37,9 @@ def refined(
     """
     told: dict[str, Any] = {}
     if resample:
-        found = _each(found, lambda number, part: resampled(sample.of(number), found.centroids[part], seed))
+        found = _each(
+            found, lambda number, part: resampled(sample.of(number), found.centroids[part], seed, FINE_ROUNDS)
+        )
         told["resampled"] = len(found.centroids)
     if merge_above is not None:
         above, before, counts = merge_above, found, sizes(found)

@@ -20,7 +20,7 @@ def seeding(work: Work, rates: Rates) -> float:
     few = min(rows, stability.ROWS[1], max(stability.ROWS[0], rows / 5))
     looked_at += 2 * _fit(few, min(work.clusters, few / stability.ROWS_A_CLUSTER), stability.ITERATIONS)
     if work.resampled:
-        looked_at += hierarchical.ROUNDS * (
+        looked_at += hierarchical.FINE_ROUNDS * (
             rows * work.clusters + _fit(rows / 2, work.clusters, hierarchical.ITERATIONS)
         )
     if work.chosen:

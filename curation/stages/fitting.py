@@ -41,7 +41,7 @@ def fit_centroids(run: Run, rank_class: Any = CumlRank) -> Result:
         gang, loop = open_gang(run, engine, share, strata, rank_class)
         try:
             sample = init_sample(gang, run.job, share, documents, strata)
-            progress.advance(text="sample")
+            progress.advance(text="number of clusters" if run.job.clustering.clusters == "auto" else "first centroids")
             plan = fit_plan(run.job, sample, strata.fitted if strata else None)
             rows, restarts = gang.rows, run.job.clustering.restarts
 

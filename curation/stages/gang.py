@@ -50,8 +50,8 @@ def is_fitted_on(seed: int, doc_id: NDArray[Any], share: float, repeated: NDArra
     return chosen
 
 
-def is_in_init(seed: int, doc_id: NDArray[Any], share: float) -> NDArray[np.bool_]:
-    """Which of these the first centroids are drawn from: bool[n]."""
+def is_in_init(seed: int, doc_id: NDArray[Any], share: float | NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of these the first centroids are drawn from, by one share or one for each: bool[n]."""
     chosen: NDArray[np.bool_] = uniform(seed, "clustering.init.sample", doc_id) < share
     return chosen
 

@@ -102,6 +102,19 @@ def test_an_empty_cluster_is_seeded_anew_from_its_stratum():
     assert seen[1].counts[empty].min() > 0
 
 
+def test_an_actor_may_hold_no_row_of_a_stratum():
+    rows, stratum = rows_in_strata(2)
+    found = first_centroids(Sample(rows, stratum), np.array([2, 3]), 0)
+    none = RowBlock([], np.zeros(0, np.int64))
+    own = rows[stratum == 1]
+    actor = StratifiedRows([none, RowBlock(own, np.arange(len(own)))])
+    result = actor.step(found.centroids, found.stratum)
+    assert result.counts[:2].tolist() == [0, 0]
+    assert result.counts[2:].sum() == len(own)
+    assert not result.sums[:2].any()
+    assert actor.worst(found.centroids, 4, found.stratum).stratum.tolist() == [1] * 4
+
+
 def test_rows_go_to_clusters_of_their_own_stratum():
     rows, stratum = rows_in_strata()
     found = first_centroids(Sample(rows, stratum), np.array([4, 1, 3]), 0)

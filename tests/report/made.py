@@ -120,6 +120,7 @@ def recipe(domains: list[str], phases: bool) -> dict:
         "tokens": {"bytes_per_token": 4.0},
         "dedup": {"exact": True},
         "embedding": {"model": "owner/model"},
+        "clustering": {"grouping": "ward", "within": "none"},
         "sampling": {"cluster_exponent": 0.0, "clip": 3, "balance": "clusters", "prefer_quality": None},
         "quality": {"column": None, "expression": None, "scorer": None, "curve": {"kind": "identity"}},
         "phases": [asked, asked | {"clip": None, "cluster_exponent": None}] if phases else [],

@@ -10,6 +10,7 @@ from curation.stages.documents import (
     excerpts_table,
     heuristics_table,
     rejected_table,
+    settings,
 )
 from curation.stages.tokenizer import token_counts
 from curation.text.heuristics import heuristic_quality
@@ -39,6 +40,17 @@ def test_a_row_a_document_rejected_or_not():
     assert table["drop_reason"].to_pylist() == [None, "no text", None, None]
     assert [value is None for value in table["content_hash"].to_pylist()] == [False, True, False, False]
     assert set(table["domain"].to_pylist()) == {"web"}
+
+
+def test_languages_are_told_where_documents_are_clustered_by_them():
+    texts = ["The cat sat on the mat and looked at the dog", None, "Le chat dort sur la chaise de la cuisine", "1 + 1"]
+    found = rows(texts, {1: "no text"})
+    assert described(job(), found)["language"].null_count == 4
+    apart = job(clustering={"within": "language"})
+    assert described(apart, found)["language"].to_pylist() == ["en", None, "fr", "und"]
+    none = rows([None] * 4, dict.fromkeys(range(4), "no text"))
+    assert described(apart, none)["language"].null_count == 4
+    assert settings(apart) != settings(job()) == settings(job(clustering={"within": "domain"}))
 
 
 def test_quality_is_scaled_cut_off_and_may_be_missing():

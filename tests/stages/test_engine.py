@@ -49,6 +49,12 @@ def test_auto_takes_cuml_where_it_is_there_and_says_why_not(cluster, tmp_path):
     assert cluster.asked == 2
 
 
+def test_strata_are_for_torch(cluster, tmp_path):
+    found = choose(asked(tmp_path, "clustering.within=domain"))
+    assert found == Engine("torch", "clustering.within is domain, which cuML can't do")
+    assert cluster.asked == 0
+
+
 def test_who_asks_for_one_gets_it_or_an_error(cluster, tmp_path):
     assert choose(asked(tmp_path, "clustering.engine=torch")).name == "torch"
     assert cluster.asked == 0

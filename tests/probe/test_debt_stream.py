@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from curation.errors import JobError
 from curation.bpe import train_bpe
+from curation.errors import JobError
 from curation.language_model.encoding import END, Encoded
 from curation.probe.debt_material import documents_with
 from curation.probe.debt_stream import (

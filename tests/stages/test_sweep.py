@@ -40,7 +40,9 @@ def finished(tmp_path_factory, ray_session):
     path = job(folder, run_dir, "blending: {weights: auto}\nquality: {column: score, scale: [0, 5]}\n")
     run = Run(load_job(path), Store.open(str(run_dir)), Reporter(io.StringIO()))
     markers = {}
-    for stage in [stage for stage in STAGES if stage.name not in {"clusters", "plan", "shards", "report", "record"}]:
+    for stage in [
+        stage for stage in STAGES if stage.name not in {"clusters", "learned", "plan", "shards", "report", "record"}
+    ]:
         wanted = stage_fingerprint(stage, run.job, markers)
         run.store.begin(stage.name, stage.folders, wanted)
         result = stage.work(run)

@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where `packages` and the corpora are written")
     parser.add_argument("--corpus", choices=sorted(CORPORA), help="one of them only")
-    parser.add_argument("--documents", type=int, help="about as many in all, where that is fewer; sizes keep their proportions")
+    parser.add_argument("--documents", type=int, help="about so few in all; sizes keep their proportions")
     parser.add_argument(
         "--balanced", action="store_true", help=f"write <corpus>-balanced, too: at most {BALANCED} documents a domain"
     )

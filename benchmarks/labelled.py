@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where `packages` and the corpora are written")
     parser.add_argument("--corpus", choices=sorted(CORPORA), help="one of them only")
-    parser.add_argument("--documents", type=int, help="about as many in all; sizes keep their proportions")
+    parser.add_argument("--documents", type=int, help="about so few in all; sizes keep their proportions")
     parser.add_argument(
         "--balanced", action="store_true", help=f"write <corpus>-balanced, too: at most {BALANCED} documents a domain"
     )
@@ -173,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     for corpus in [options.corpus] if options.corpus else sorted(CORPORA):
         whole = sum(domain.documents for domain in CORPORA[corpus])
-        share = (options.documents or whole) / whole
+        share = min(1.0, (options.documents or whole) / whole)
         build(corpus, options.folder, share, options.balanced, options.workers)
 
 

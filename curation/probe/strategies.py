@@ -186,6 +186,8 @@ def own_fault(job: Job) -> str | None:
         return "sampling.token_caps is set"
     if job.draws_by_quality or "quality" in job.strategies:
         return "the job draws or weights by quality"
+    if job.sampling.cluster_weights == "learned":
+        return "sampling.cluster_weights is learned"
     if weights := job.strategies & {"auto", "learned"}:
         return f"blending.weights is {weights.pop()}"
     return None

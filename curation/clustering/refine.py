@@ -11,24 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.clustering.hierarchical import FINE_ROUNDS, resampled
 from curation.clustering.merging import merged
 from curation.clustering.strata import Centroids, Sample, parts_of, stratum_of_each
 
 #: How many rows are nearest to each of some centroids: int64[K].
 Sizes = Callable[[Centroids], NDArray[np.int64]]
 
+#: Other centroids for rows float16[n, d] that have some, float32[K, d].
+Again = Callable[[NDArray[np.float16], NDArray[np.float32]], NDArray[np.float32]]
+
 
 def refined(
-    found: Centroids, sample: Sample, seed: int, resample: bool, merge_above: float | None, sizes: Sizes
+    found: Centroids, sample: Sample, again: Again | None, merge_above: float | None, sizes: Sizes
 ) -> tuple[Centroids, dict[str, Any]]:
     """The centroids that documents are assigned to, and what was done.
 
     Args:
         found: of the fit.
         sample: rows for the resampling.
-        seed: for the resampling.
-        resample: whether to make the clusters even in meaning, see `hierarchical`.
+        again: makes the clusters even in meaning, see `hierarchical` and `spectral`; None: they stay.
         merge_above: see `merging`; None: nothing is merged.
         sizes: counts the rows of each cluster; asked only where clusters are merged.
 
@@ -36,10 +37,9 @@ def refined(
         Centroids; and `resampled`, `merged`: how many clusters there were after each of the two.
     """
     told: dict[str, Any] = {}
-    if resample:
-        found = _each(
-            found, lambda number, part: resampled(sample.of(number), found.centroids[part], seed, FINE_ROUNDS)
-        )
+    if again is not None:
+        make, first = again, found
+        found = _each(first, lambda number, part: make(sample.of(number), first.centroids[part]))
         told["resampled"] = len(found.centroids)
     if merge_above is not None:
         above, before, counts = merge_above, found, sizes(found)

@@ -20,7 +20,6 @@ from curation import tables
 from curation.clustering.describe import ClusterSums, Medoids, merge_medoids, silhouette_sums, top_by_cluster
 from curation.clustering.groups import group_clusters
 from curation.clustering.junk import junk_warnings
-from curation.clustering.spectral import spectral_groups
 from curation.clustering.terms import occurrences, salient_terms, shared_words
 from curation.config import Job
 from curation.stages.centroid_file import Fitted, load_fitted
@@ -107,6 +106,8 @@ def paths_of(job: Job, fitted: Fitted) -> NDArray[np.int32]:
     if job.clustering.grouping == "ward":
         return group_clusters(fitted.centroids, levels)
     if job.clustering.grouping == "spectral":
+        from curation.clustering.spectral import spectral_groups  # as below
+
         assert fitted.neighbours is not None, "the fit looks for neighbours where groups are made of them"
         return spectral_groups(fitted.neighbours, levels, job.seed)
     from curation.clustering.hierarchical import kmeans_groups  # torch: a second that readers of this module save

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.clustering.auto_count import choose_count
-from curation.clustering.refine import refined
-from curation.clustering.spectral import neighbours
+from curation.clustering.hierarchical import FINE_ROUNDS, resampled
+from curation.clustering.refine import Again, refined
+from curation.clustering.spectral import evened, neighbours
 from curation.clustering.strata import Centroids, Sample, divided, fillable, first_centroids, stratum_of_each
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
@@ -54,6 +55,16 @@ class FitPlan:
         """The first centroids of a restart, float32[K, d]."""
         return first_centroids(self.sample, self.clusters, seed).centroids
 
+    @property
+    def _again(self) -> Again | None:
+        """What makes the clusters even in meaning, where the job asks for it."""
+        asked, seed = self.job.clustering, self.job.seed
+        if asked.grouping == "kmeans":
+            return lambda rows, centroids: resampled(rows, centroids, seed, FINE_ROUNDS)
+        if asked.grouping == "spectral" and asked.levels:
+            return lambda rows, centroids: evened(rows, centroids, asked.levels, seed)
+        return None
+
     def finish(self, state: FitState, sizes: Sizes) -> Finished:
         """What documents are assigned to."""
         each = np.zeros(len(state.centroids), np.int16) if self.stratum is None else self.stratum
@@ -61,8 +72,7 @@ class FitPlan:
         found, told = refined(
             Centroids(state.centroids, each),
             self.sample,
-            self.job.seed,
-            asked.grouping == "kmeans",
+            self._again,
             asked.merge_above,
             lambda now: sizes(now.centroids, now.stratum if apart else None),
         )

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.clustering.hierarchical import resampled
 from curation.clustering.merging import merged
 from curation.clustering.refine import refined
 from curation.clustering.strata import Centroids, Sample
@@ -60,15 +61,17 @@ def test_strata_are_refined_each_by_itself():
     rows = mixture(800, 8, 6)
     stratum = (np.arange(800) % 2).astype(np.int16)
     centroids = np.concatenate([near(4, 1, 0.0), near(4, 1, 0.0)])
+
+    def again(rows, centroids):
+        return resampled(rows, centroids, 0)
+
     given = Centroids(centroids, np.repeat(np.arange(2, dtype=np.int16), 4))
-    found, told = refined(
-        given, Sample(rows, stratum), 0, False, 0.9, lambda now: np.ones(len(now.centroids), np.int64)
-    )
+    found, told = refined(given, Sample(rows, stratum), None, 0.9, lambda now: np.ones(len(now.centroids), np.int64))
     assert told == {"merged": 8}  # the same ones in both strata are not merged
-    found, told = refined(given, Sample(rows, stratum), 0, True, None, lambda now: pytest.fail("nothing is merged"))
+    found, told = refined(given, Sample(rows, stratum), again, None, lambda now: pytest.fail("nothing is merged"))
     assert told == {"resampled": 8}
     assert found.stratum.tolist() == given.stratum.tolist()
     other = Sample(rows[stratum == 0], stratum[stratum == 0])
     first = Centroids(centroids[:4], np.zeros(4, np.int16))
-    alone, _ = refined(first, other, 0, True, None, lambda now: pytest.fail("nothing is merged"))
+    alone, _ = refined(first, other, again, None, lambda now: pytest.fail("nothing is merged"))
     assert np.array_equal(found.centroids[:4], alone.centroids)

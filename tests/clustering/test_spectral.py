@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.clustering.assign import nearest
 from curation.clustering.groups import group_clusters
-from curation.clustering.spectral import neighbours, spectral_groups
+from curation.clustering.in_memory import fitted
+from curation.clustering.spectral import evened, neighbours, spectral_groups
 
 
 def arc_and_points(seed: int = 0) -> tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.int64]]:
@@ -58,3 +60,13 @@ def test_as_many_groups_as_clusters_leave_them_as_they_are() -> None:
     found = spectral_groups(neighbours(rows, centroids), [40, 27, 5], 0)
     assert np.array_equal(found[:, 2], np.arange(27))
     assert np.array_equal(found[:, 1], np.arange(27))
+
+
+def test_the_second_fit_gives_rare_kinds_clusters_of_their_own() -> None:
+    rows, _, _ = arc_and_points()
+    kind = np.repeat([0, 1, 2, 3], [3000, 30, 30, 30])
+    first = fitted(rows, 12, 0, 25)
+    rare = [len(set(nearest(rows, found)[kind > 0].tolist())) for found in (first, evened(rows, first, [6, 4], 0))]
+    assert rare[1] >= 3
+    assert rare[1] >= rare[0]
+    assert np.array_equal(evened(rows, first, [6, 4], 0), evened(rows, first, [6, 4], 0))

@@ -51,10 +51,11 @@ class Mixing:
     """Tokens that the job draws with these weights."""
     clips: NDArray[np.int64]
     exponent: float
-    level_exponent: float | None
     shares: tuple[float, float]
     """Least and largest share of a cluster."""
     domains: list[str]
+    level_exponent: float | None = None
+    """Of levels that each count by themselves, as `preference` takes it."""
 
     @property
     def unit_tokens(self) -> NDArray[np.int64]:
@@ -113,7 +114,7 @@ def mixing_of(job: Job, store: Store, cells: Cells) -> Mixing:
     sampling = job.sampling
     beta = sampling.group_exponent if sampling.balance == "levels" and of == "domains" else None
     bounds = sampling.min_cluster_share, sampling.max_cluster_share
-    return Mixing(of, names, found, unit, tokens, groups, space, budget, clips, exponent, beta, bounds, job.domains)
+    return Mixing(of, names, found, unit, tokens, groups, space, budget, clips, exponent, bounds, job.domains, beta)
 
 
 def theme_groups(job: Job, store: Store) -> NDArray[np.int32]:

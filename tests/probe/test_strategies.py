@@ -90,7 +90,7 @@ def test_what_is_held_back_is_not_drawn(pool):
 
 
 def test_the_default_ones_are_not_too_many_and_none_is_there_twice(pool):
-    assert len(DEFAULT) <= 12
+    assert len(DEFAULT) <= 13
     found = chosen_strategies(made_job(clusters=30), None, 20_000, 0.25)
     assert [one.name for one in found] == [name for name in DEFAULT if name != "clusters_30"]
     assert found[0].name == BASELINE

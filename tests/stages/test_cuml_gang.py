@@ -162,7 +162,9 @@ def test_after_so_many_losses_the_run_ends_and_goes_on_from_the_last_segment(und
     assert free_cpus() == 2
     rest = []
     save = fits.save_state
-    monkeypatch.setattr(fits, "save_state", lambda store, name, state: rest.append(state) or save(store, name, state))
+    monkeypatch.setattr(
+        fits, "save_state", lambda store, name, state, *more: rest.append(state) or save(store, name, state, *more)
+    )
     assert fitting.fit_centroids(run, ranks).stats == stats
     assert load_centroids(run.store).tobytes() == expected.tobytes()
     assert len(rest[0].history) == 3

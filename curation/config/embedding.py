@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curation.config.section import Section
 
@@ -36,6 +36,12 @@ class Embedding(Section):
     """Length of a `lexical` vector. Other models say their own."""
     trust_remote_code: bool = False
     """Run code that comes with the model. Only for models whose code you have read."""
+
+    @model_validator(mode="after")
+    def _style_is_lexical(self) -> Embedding:
+        if self.features == "style" and self.model != "lexical":
+            raise ValueError(f"features is style, which only model: lexical has; the model is {self.model}")
+        return self
 
     @property
     def chunks(self) -> int:

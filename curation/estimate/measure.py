@@ -143,10 +143,12 @@ def _profiled(excerpts: list[str]) -> None:
 def _lexical(job: Job, texts: Callable[[int], list[str]], documents: float) -> tuple[float, int, float]:
     """Documents a second of a slot, dimensions, and seconds to fit the encoder."""
     from curation.embedding.lexical import fit_lexical
+    from curation.embedding.style import fit_style
 
+    fit = fit_style if job.embedding.features == "style" else fit_lexical
     fitted = [text[:EXCERPT_CHARACTERS] for text in texts(FIT_DOCUMENTS)]
     begun = time.perf_counter()
-    model = fit_lexical(fitted, job.embedding, job.seed)
+    model = fit(fitted, job.embedding, job.seed)
     fitting = (time.perf_counter() - begun) * max(1.0, min(documents, FIT_DOCUMENTS) / max(1, len(fitted)))
     some = texts(DESCRIBED)
     return len(some) / seconds(lambda: _encoded(model, some)), model.dimensions, fitting

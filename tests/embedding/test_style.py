@@ -81,3 +81,8 @@ def test_long_texts_are_read_as_far_as_asked() -> None:
     assert np.array_equal(found.vectors[0], found.vectors[1])
     assert found.truncated == 1
     assert found.read_share[0] == pytest.approx(32 / len(text))
+
+
+def test_style_is_of_the_lexical_model_alone() -> None:
+    with pytest.raises(ValueError, match="only model: lexical"):
+        config.Embedding(features="style")

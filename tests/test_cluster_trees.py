@@ -16,6 +16,7 @@ from curation.errors import JobError
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
+from curation.sampling.preference import preference
 from curation.stages.centroid_file import CENTROIDS, load_fitted
 from curation.stages.eligible import load_eligible
 from curation.stages.fit_plan import fit_plan
@@ -96,7 +97,7 @@ def test_a_sweep_makes_the_clusters_of_the_run(finished):
     corpus._known.clear()  # what the run made, so that it is made again
     found = corpus.clustered(asked)
     assert np.array_equal(found.documents.cell, load_eligible(store, load_splits(store), asked.domains, total).cell)
-    assert np.array_equal(found.centroids, load_fitted(store).centroids)
+    assert np.array_equal(found.fitted.centroids, load_fitted(store).centroids)
     swept, reporter = {"clustering.within": ["language"]}, Reporter(io.StringIO())
     [row] = sweep(path, OPTIONS, swept, STAGES, stage_fingerprint, reporter).rows
     assert "knows no languages" in row.message
@@ -206,4 +207,39 @@ def test_a_run_that_is_killed_after_the_fit_does_not_refine_twice(tmp_path):
     assert fit_into("cut", finish).part == whole.part
     assert fits[2] == []  # the fit was saved and not done again
     assert list(Store.open(str(tmp_path / "cut")).list("centroids")) == [CENTROIDS]
-    assert not np.array_equal(whole.finished.centroids, whole.best.centroids)
+    assert not np.array_equal(whole.finished.fitted.centroids, whole.best.centroids)
+
+
+KINDS_OF_TEXT = [
+    "embedding.model=lexical",
+    "embedding.features=style",
+    "embedding.dimensions=16",
+    "clustering.clusters=[12, 6, 4, 3]",
+    "clustering.grouping=spectral",
+    "sampling.balance=levels",
+    "sampling.group_exponent=0.25",
+    "sampling.cluster_exponent=1",
+]
+
+
+@pytest.mark.ray
+def test_groups_of_kinds_of_text_share_as_the_mean_of_their_levels(tmp_path):
+    path = job(tmp_path / "corpus", tmp_path / "run")
+    run(path, *KINDS_OF_TEXT)
+    store, asked = Store.open(str(tmp_path / "run")), load_job(path, KINDS_OF_TEXT)
+    assert faults(tmp_path / "run") == []
+    rows = store.read_table("clusters/clusters.parquet").to_pylist()
+    paths, tokens = np.array([row["path"] for row in rows], np.int32), np.array([row["tokens"] for row in rows])
+    cells = store.read_table("allocation/allocation.parquet").to_pylist()
+    wanted = preference(tokens[:, None], 1.0, paths, level_exponent=0.25)[:, 0]
+    drawn = np.bincount([cell["cluster"] for cell in cells], [cell["target_tokens"] for cell in cells], len(rows))
+    open_cells = ~np.bincount([cell["cluster"] for cell in cells if cell["clipped"]], minlength=len(rows)).astype(bool)
+    share = drawn / wanted
+    assert open_cells.sum() > 3
+    assert share[open_cells] == pytest.approx(share[open_cells].mean(), rel=1e-6)
+    total = store.marker("assignments").stats["documents"]
+    corpus = Corpus(store, asked, total, Reporter(io.StringIO()))
+    corpus._known.clear()
+    found = corpus.clustered(asked).fitted
+    assert np.array_equal(found.centroids, load_fitted(store).centroids)
+    assert np.array_equal(found.neighbours, load_fitted(store).neighbours)

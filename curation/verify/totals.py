@@ -93,7 +93,7 @@ def _clusters(store: Store, job: Job, total: Findings) -> Faults:
     same = np.array_equal(total.tokens, clusters["tokens"].to_numpy())
     yield fault_unless(same, f"{CLUSTERS}: tokens are not those of the documents")
     if job.clustering.groups:
-        yield _groups(store)
+        yield _groups(store, job.clustering.grouping != "spectral")
 
 
 def _positions(shards: pa.Table, total: Findings) -> Faults:
@@ -108,13 +108,13 @@ def _positions(shards: pa.Table, total: Findings) -> Faults:
     yield fault_unless(expected == total.position_keys, "schedule: positions are not 0 to the last, each once")
 
 
-def _groups(store: Store) -> str | None:
-    """Every cluster is in a group, each group in one of the level above, and the topmost count what is in them."""
+def _groups(store: Store, nested: bool) -> str | None:
+    """Every cluster is in a group, each group of a tree in one of the level above, and the topmost count their own."""
     clusters, groups = store.read_table(CLUSTERS), store.read_table(GROUPS)
     paths = clusters["path"].to_pylist()
     if clusters["group"].to_pylist() != [path[0] for path in paths if path]:
         return f"{CLUSTERS}: a cluster's path does not begin with its group"
-    for depth in range(1, len(paths[0])):
+    for depth in range(1, len(paths[0])) if nested else ():
         above = {tuple(path[: depth + 1]) for path in paths}
         if len({path[depth] for path in paths}) != len(above):
             return f"{CLUSTERS}: a group of level {depth} lies in two groups of the level above it"

@@ -70,7 +70,7 @@ def _transformer(setting: _Setting) -> Encoder:
 
 def _lexical(setting: _Setting) -> Encoder:
     try:
-        kind = StyleModel if "bpe" in setting.arrays else LexicalModel
+        kind: type[LexicalModel] = StyleModel if "bpe" in setting.arrays else LexicalModel
         model = kind.from_arrays(setting.arrays)
     except KeyError as error:
         raise RunError(f"the fitted lexical model is incomplete: {error} is missing") from error

@@ -68,22 +68,30 @@ class LexicalModel:
         return int(self.weights.shape[1])
 
     @property
+    def limit(self) -> int:
+        """Characters of a document that are read."""
+        return self.max_tokens * self.max_chunks * CHARACTERS_PER_TOKEN
+
+    @property
     def taken(self) -> dict[str, Any]:
         """Nothing depends on the hardware."""
         return {}
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts; `tokens` counts the words read. See `Encoder`."""
-        limit = self.max_tokens * self.max_chunks * CHARACTERS_PER_TOKEN
+        limit = self.limit
         counts = count_words(texts, limit)
         matrix = _damped(counts, self._place_of_feature, len(self.features), limit)
         vectors = np.ascontiguousarray(matrix @ self.weights, dtype=np.float32)
         for row in np.flatnonzero(~vectors.any(axis=1)):
             vectors[row] = _trigram_vector(texts[row][:limit], self.dimensions)
-        words = int(counts.counts.sum())
+        return self.encoded(texts, vectors, int(counts.counts.sum()))
+
+    def encoded(self, texts: list[str], vectors: NDArray[np.float32], read: int) -> Encoded:
+        """The vectors of texts, float32[n, dimensions] of any length, and what they cost: so many tokens were read."""
         lengths = np.array([len(text) for text in texts], np.float64)
-        share = np.minimum(1, limit / np.maximum(lengths, 1)).astype(np.float32)
-        return Encoded(normalised(vectors), words, words, int((lengths > limit).sum()), share, 0)
+        share = np.minimum(1, self.limit / np.maximum(lengths, 1)).astype(np.float32)
+        return Encoded(normalised(vectors), read, read, int((lengths > self.limit).sum()), share, 0)
 
     @functools.cached_property
     def _place_of_feature(self) -> NDArray[np.int32]:
@@ -106,8 +114,9 @@ class LexicalModel:
         if self.dimensions != self.asked:
             notes.append(f"{self.dimensions} dimensions instead of {self.asked}: the sample has no more to tell apart")
         digest = hashlib.sha256(str((self.weights.shape, self.max_tokens, self.max_chunks)).encode())
-        for array in (self.features, self.weights):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for name, array in self.to_arrays().items():
+            if name != "limits":
+                digest.update(np.ascontiguousarray(array).tobytes())
         return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, digest.hexdigest(), tuple(notes))
 
 

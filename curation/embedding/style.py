@@ -16,7 +16,6 @@ document's own tokens in one fixed order.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +25,8 @@ from numpy.typing import NDArray
 
 from curation import config, counter_rng
 from curation.bpe import VOCABULARY, token_ids, train_bpe
-from curation.embedding.encoder import Encoded, EncoderSpec, normalised
-from curation.embedding.lexical import CHARACTERS_PER_TOKEN, lexical_spec
+from curation.embedding.encoder import Encoded
+from curation.embedding.lexical import CHARACTERS_PER_TOKEN, LexicalModel
 
 #: Tokens whose frequencies make the style: the commonest.
 TOKENS = 256
@@ -40,70 +39,35 @@ _NOISE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class StyleModel:
+class StyleModel(LexicalModel):
     """A fitted model; an `Encoder`.
 
     Attributes:
-        bpe: the tokenizer, JSON.
         features: int32[m], the tokens that are counted, ascending.
-        weights: float32[m, dimensions].
-        max_tokens: tokens of a chunk, 8 characters each.
-        max_chunks: chunks of a document that are read.
-        asked: dimensions that the job file asked for.
+        weights: float32[m, dimensions], SVD component, whitened in part.
+        bpe: the tokenizer, JSON.
     """
 
-    bpe: str
-    features: NDArray[np.int32]
-    weights: NDArray[np.float32]
-    max_tokens: int
-    max_chunks: int
-    asked: int
-
-    @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-        return int(self.weights.shape[1])
-
-    @property
-    def taken(self) -> dict[str, Any]:
-        """Nothing depends on the hardware."""
-        return {}
+    bpe: str = ""
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts; `tokens` counts those of the BPE that were read. See `Encoder`."""
-        limit = self.max_tokens * self.max_chunks * CHARACTERS_PER_TOKEN
-        ids = token_ids(self.bpe, [text[:limit] for text in texts])
+        ids = token_ids(self.bpe, [text[: self.limit] for text in texts])
         vectors = np.ascontiguousarray(_roots(ids, self.features) @ self.weights, dtype=np.float32)
         # A text without any of the tokens (a single rare character) is as far from all others as can be.
         vectors[~vectors.any(axis=1)] = 1.0
-        read = sum(len(one) for one in ids)
-        lengths = np.array([len(text) for text in texts], np.float64)
-        share = np.minimum(1, limit / np.maximum(lengths, 1)).astype(np.float32)
-        return Encoded(normalised(vectors), read, read, int((lengths > limit).sum()), share, 0)
+        return self.encoded(texts, vectors, sum(len(one) for one in ids))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The model as plain arrays, for `np.savez`."""
-        limits = np.array([self.max_tokens, self.max_chunks, self.asked], np.int64)
-        bpe = np.frombuffer(self.bpe.encode(), np.uint8)
-        return {"bpe": bpe, "features": self.features, "weights": self.weights, "limits": limits}
+        return {"bpe": np.frombuffer(self.bpe.encode(), np.uint8), **super().to_arrays()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> StyleModel:
         """The model that `to_arrays` gave."""
-        limits = (int(value) for value in arrays["limits"])
-        return cls(arrays["bpe"].tobytes().decode(), arrays["features"], arrays["weights"], *limits)
-
-    @property
-    def spec(self) -> EncoderSpec:
-        """The record of this very model, with the hash of its tokenizer and arrays."""
-        notes = []
-        if self.dimensions != self.asked:
-            notes.append(f"{self.dimensions} dimensions instead of {self.asked}: the sample has no more to tell apart")
-        digest = hashlib.sha256(str((self.weights.shape, self.max_tokens, self.max_chunks)).encode())
-        digest.update(self.bpe.encode())
-        for array in (self.features, self.weights):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, digest.hexdigest(), tuple(notes))
+        max_tokens, max_chunks, asked = (int(value) for value in arrays["limits"])
+        bpe = arrays["bpe"].tobytes().decode()
+        return cls(arrays["features"], arrays["weights"], max_tokens, max_chunks, asked, bpe)
 
 
 def fit_style(texts: list[str], embedding: config.Embedding, seed: int) -> StyleModel:
@@ -129,7 +93,7 @@ def fit_style(texts: list[str], embedding: config.Embedding, seed: int) -> Style
     features = np.sort(commonest[frequency[commonest] > 0]).astype(np.int32)
     with threadpool_limits(limits=1):
         weights = _weights(_roots(ids, features), embedding.dimensions, seed)
-    return StyleModel(bpe, features, weights, embedding.max_tokens, embedding.chunks, embedding.dimensions)
+    return StyleModel(features, weights, embedding.max_tokens, embedding.chunks, embedding.dimensions, bpe)
 
 
 def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:

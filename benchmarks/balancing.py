@@ -24,11 +24,11 @@ from typing import Any
 STRATEGIES = "clusters_30,clusters_100,clusters_300,clusters_1000,groups_30,groups_kmeans,levels,unimax"
 #: The setting: what the probe's strategy `levels` stands for, with vectors that tell kinds of text apart.
 JOB = {
-    "embedding": {"model": "lexical", "features": "style", "dimensions": 48},
+    "embedding": {"model": "lexical", "features": "style", "dimensions": 64},
     "clustering": {"clusters": [300, 45, 30, 20, 15], "grouping": "spectral", "max_iterations": 20},
     "sampling": {
         "balance": "levels",
-        "group_exponent": 0.25,
+        "group_exponent": 0.15,
         "cluster_exponent": 1.0,
         "budget": {"tokens": 2_500_000},
     },

@@ -217,7 +217,7 @@ KINDS_OF_TEXT = [
     "clustering.clusters=[12, 6, 4, 3]",
     "clustering.grouping=spectral",
     "sampling.balance=levels",
-    "sampling.group_exponent=0.25",
+    "sampling.group_exponent=0.15",
     "sampling.cluster_exponent=1",
 ]
 
@@ -231,7 +231,7 @@ def test_groups_of_kinds_of_text_share_as_the_mean_of_their_levels(tmp_path):
     rows = store.read_table("clusters/clusters.parquet").to_pylist()
     paths, tokens = np.array([row["path"] for row in rows], np.int32), np.array([row["tokens"] for row in rows])
     cells = store.read_table("allocation/allocation.parquet").to_pylist()
-    wanted = preference(tokens[:, None], 1.0, paths, level_exponent=0.25)[:, 0]
+    wanted = preference(tokens[:, None], 1.0, paths, level_exponent=0.15)[:, 0]
     drawn = np.bincount([cell["cluster"] for cell in cells], [cell["target_tokens"] for cell in cells], len(rows))
     open_cells = ~np.bincount([cell["cluster"] for cell in cells if cell["clipped"]], minlength=len(rows)).astype(bool)
     share = drawn / wanted

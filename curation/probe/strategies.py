@@ -90,7 +90,7 @@ _LISTED = (
             _CLUSTERS: _LEVELS,
             "clustering.grouping": "spectral",
             "sampling.balance": "levels",
-            "sampling.group_exponent": 0.25,
+            "sampling.group_exponent": 0.15,
             "sampling.cluster_exponent": 1.0,
         },
     ),

@@ -173,7 +173,7 @@ def test_every_order_and_weights(finished, tmp_path, order):
     shutil.copytree(run_dir, target)
     quality = ["quality.column=score", "quality.scale=[0, 5]"] if order == "curriculum" else []
     events = run(path, f"run_dir={target}", f"sampling.order={order}", "blending.weights=proportional", *quality)
-    measured = ["documents", "clusters", "languages", "salience"]  # and nothing is embedded or clustered again
+    measured = ["documents", "strata", "clusters", "languages", "salience", "learned"]  # nothing is embedded again
     read_again = measured if quality else []
     assert worked(events) == [*read_again, "plan", "shards", "report", "record"]
     assert faults(target) == []

@@ -102,11 +102,13 @@ def test_2000_clusters_are_searched_and_sorted_without_a_stall(view, large_page)
 
 
 def test_figures_of_charts_are_there_as_tables(view, file):
+    from playwright.sync_api import expect
+
     page = view(file)
     for summary in page.get_by_text("The same as a table").all():
         summary.click()
     # A browser tells a fold that it was opened a moment after the click.
-    page.wait_for_function("document.querySelectorAll('figure details table').length === 8")
+    expect(page.locator("figure details table")).to_have_count(8)
     stretches = page.evaluate("JSON.parse(document.getElementById('data').textContent).mixture.stretches.length")
     assert page.locator("#mixture details").first.locator("tbody tr").count() == stretches
 

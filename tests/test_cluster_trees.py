@@ -17,6 +17,7 @@ from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
 from curation.sampling.preference import preference
+from curation.stages import centroids
 from curation.stages.centroid_file import CENTROIDS, load_fitted
 from curation.stages.eligible import load_eligible
 from curation.stages.fit_plan import fit_plan
@@ -176,6 +177,17 @@ def test_keys_that_go_together_are_taken(tmp_path):
     assert (found.fine, found.levels, found.groups) == (1000, [], None)
     found = load_job(path, ["clustering.clusters=[50000, 200, 30]", "clustering.grouping=kmeans"]).clustering
     assert (found.fine, found.levels, found.groups) == (50000, [200, 30], 30)
+
+
+def test_groups_that_the_centroids_hang_on_are_part_of_their_key(tmp_path):
+    path = job(tmp_path, tmp_path / "run")
+
+    def key(clusters, grouping):
+        found = load_job(path, [f"clustering.clusters={clusters}", f"clustering.grouping={grouping}"])
+        return centroids.settings(found)
+
+    assert key([12, 6], "ward") == key([12, 4], "ward") == key(12, "ward")
+    assert key([12, 6], "spectral") != key([12, 4], "spectral")  # they are fitted anew, evenly over the groups
 
 
 class KilledError(Exception):

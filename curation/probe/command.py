@@ -33,7 +33,7 @@ def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold-back", type=_names, metavar="A,B", help=text)
     text = "whose mean loss is judged (domain where there are several, else cluster)"
     parser.add_argument("--target", choices=("domain", "cluster", "language"), help=text)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="choose other documents (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other documents, clusters and draws (0)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     add_debt_arguments(parser)
 

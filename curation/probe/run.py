@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from curation.config import Job
+from curation.counter_rng import nth_seed
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
 from curation.probe.asked import LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
@@ -26,6 +27,8 @@ from curation.storage.store import Marker, Store, fingerprint
 
 #: Stages that must be done.
 NEEDED = ("sources", "documents", "duplicates", "embeddings", "assignments", "clusters")
+#: How far the seeds of one `--seed` lie from those of the next, so that none is used in both.
+SEEDS_APART = 1_000_003
 
 
 def probe(
@@ -45,13 +48,14 @@ def probe(
         pool = ready_pool(held, job, markers, settings, reporter)
         budget = budget_of(pool, folds, asked)
         key = fingerprint([pool.key, budget, [fold.held_back for fold in folds]])[:16]
-        plan = Plan(f"probe/{key}", job, budget, folds)
+        seeded = job.model_copy(update={"seed": nth_seed(job.seed, SEEDS_APART * asked.seed)})
+        plan = Plan(f"probe/{key}", seeded, budget, folds)
         scope = scope_of_plan(plan, pool)
         target = target_of(asked.target, scope)
         epochs = budget / least_tokens(pool, folds)
         if text := repeats_less(job, pool, epochs):
             reporter.event("note", text=text)
-        strategies = chosen_strategies(job, asked.strategies, len(pool.doc_id), epochs)
+        strategies = chosen_strategies(plan.job, asked.strategies, len(pool.doc_id), epochs)
         run_trials(held, plan, pool, scope, units(held, plan, strategies, asked.seeds), reporter)
         told = settings_of(pool, plan, job, asked.fraction, asked.seeds, target)
         results = build_results(held, plan, strategies, asked.seeds, told, scope)

@@ -28,7 +28,7 @@ ROWS_A_CLUSTER = 20
 #: K-Means iterations, at most: the pool is small, and what comes later moves few documents.
 ITERATIONS = 25
 
-_CLUSTERS, _METHOD, _CLIP = "clustering.clusters", "sampling.method", "sampling.clip"
+_CLUSTERS, _GROUPING, _METHOD, _CLIP = "clustering.clusters", "clustering.grouping", "sampling.method", "sampling.clip"
 _BALANCED: dict[str, Any] = {_METHOD: "cluster_clip"}
 
 
@@ -57,12 +57,18 @@ def _clip(clip: int) -> Strategy:
 
 def _clusters(clusters: int) -> Strategy:
     words = f"even clusters, up to {clusters:,} of them, no document more than 5 times"
-    return Strategy(f"clusters_{clusters}", words, {**_BALANCED, _CLIP: 5, _CLUSTERS: clusters})
+    keys = {_CLUSTERS: clusters, _GROUPING: "ward"}
+    return Strategy(f"clusters_{clusters}", words, {**_BALANCED, _CLIP: 5, **keys})
 
 
 def _groups(fine: int, groups: int) -> Strategy:
     words = f"up to {fine:,} clusters in {groups} even groups, no document more than 5 times"
-    keys = {_CLUSTERS: [fine, groups], "sampling.balance": "groups", "sampling.cluster_exponent": 1.0}
+    keys = {
+        _CLUSTERS: [fine, groups],
+        _GROUPING: "ward",
+        "sampling.balance": "groups",
+        "sampling.cluster_exponent": 1.0,
+    }
     return Strategy(f"groups_{groups}", words, {**_BALANCED, _CLIP: 5, **keys})
 
 
@@ -78,7 +84,7 @@ _LISTED = (
     Strategy(
         "groups_kmeans",
         "up to 1,000 clusters by hierarchical K-Means in 30 even groups, no document more than 5 times",
-        {**_groups(1000, 30).parameters, "clustering.grouping": "kmeans"},
+        {**_groups(1000, 30).parameters, _GROUPING: "kmeans"},
     ),
     Strategy(
         "levels",
@@ -88,7 +94,7 @@ _LISTED = (
             **_BALANCED,
             _CLIP: 5,
             _CLUSTERS: _LEVELS,
-            "clustering.grouping": "spectral",
+            _GROUPING: "spectral",
             "sampling.balance": "levels",
             "sampling.group_exponent": 0.15,
             "sampling.cluster_exponent": 1.0,

@@ -18,8 +18,10 @@ INIT_ROWS, INIT_ROWS_A_CLUSTER = 20_000, 50
 
 def settings(job: Job) -> dict[str, Any]:
     """What the centroids depend on besides the embeddings."""
-    clusters = "auto" if job.clustering.clusters == "auto" else job.clustering.fine
-    clustering = job.clustering.model_dump(exclude={"engine", "clusters"}) | {"clusters": clusters}
+    asked = job.clustering
+    # Spectral groups have the centroids fitted anew, to rows even over the groups of every level.
+    clusters = asked.clusters if asked.clusters == "auto" or asked.grouping == "spectral" else asked.fine
+    clustering = asked.model_dump(exclude={"engine", "clusters"}) | {"clusters": clusters}
     return {"clustering": clustering, "seed": job.seed}
 
 

@@ -119,3 +119,12 @@ def test_the_own_setting_is_tried_where_it_is_another_one():
 def test_an_unknown_strategy_is_refused_with_the_nearest_name():
     with pytest.raises(JobError, match="did you mean 'cluster_clip_5'"):
         chosen_strategies(made_job(), ["clusterclip5"], 20_000, 0.25)
+
+
+def test_plain_clusters_are_plain_whatever_the_run_groups_by():
+    job = made_job().model_copy(
+        update={"clustering": made_job().clustering.model_copy(update={"grouping": "spectral"})}
+    )
+    found = {name: strategy_job(job, STRATEGIES[name], BUDGET, 0).clustering.grouping for name in STRATEGIES}
+    assert {found[name] for name in ("clusters_30", "clusters_1000", "groups_30")} == {"ward"}
+    assert (found["groups_kmeans"], found["levels"]) == ("kmeans", "spectral")

@@ -187,8 +187,8 @@ def _tell_unheard(run: Run, mixing: Mixing, group_of_cell: NDArray[np.int32], sa
         more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
         of = "groups" if run.job.learning.target == "macro_cluster" else "domains"
         text = (
-            f"these {of} have fewer than {LEAST_DOCUMENTS} documents, too few to be validated on, so they get at least "
-            f"their natural share: {', '.join(names[:TOLD])}{more}"
+            f"these {of} have fewer than {LEAST_DOCUMENTS} documents with an excerpt, too few to validate on; what "
+            f"holds nothing else gets at least its natural share: {', '.join(names[:TOLD])}{more}"
         )
         run.reporter.event("note", stage="learned", text=text)
 

@@ -143,8 +143,8 @@ def choose_sample(job: Job, mixing: Mixing, listed: Listed, group_of_cell: NDArr
         if not held.any():
             raise JobError(
                 f"learning.target is {job.learning.target}, and none of {np.unique(wanted[open_]).size} domains or "
-                f"groups has {LEAST_DOCUMENTS} documents, of which {LEAST_HELD} would be set apart for validation: "
-                "give texts of your own in learning.validation (target: validation), or weights that are not learned"
+                f"groups has {LEAST_DOCUMENTS} documents with an excerpt, too few to set {LEAST_HELD} apart for "
+                "validation: give texts of your own in learning.validation (target: validation), or learn no weights"
             )
         role[held], group[held] = np.where(rank[held] % 2 == 0, FIT, CHECK), wanted[held]
     pool = role == POOL

@@ -79,7 +79,9 @@ def test_domains_that_are_all_too_small_are_told(tmp_path, monkeypatch):
     sizes = {"one": 19, "two": 12}
     store = learning_store(tmp_path, sizes)
     job = learning_job(store, sizes, blending=LEARNED, sampling={"budget": {"tokens": 1000}})
-    with pytest.raises(JobError, match=r"none of 2 domains or groups has 20 documents.*learning.validation"):
+    with pytest.raises(
+        JobError, match=r"none of 2 domains or groups has 20 documents.*texts of your own in learning.validation"
+    ):
         fit(monkeypatch, store, job)
 
 

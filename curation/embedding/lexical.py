@@ -152,8 +152,6 @@ def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> Lex
     Returns:
         The model: the same bits for any number of threads.
     """
-    from threadpoolctl import threadpool_limits
-
     limit = embedding.max_tokens * CHARACTERS_PER_TOKEN
     counts = count_words(texts, limit)
     frequency = np.bincount(counts.features, minlength=FEATURES)
@@ -163,8 +161,7 @@ def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> Lex
         weights = np.zeros((0, embedding.dimensions), np.float32)
     else:
         matrix = _damped(counts, _places(features), len(features), limit)
-        with threadpool_limits(limits=1):
-            components = _components(matrix, idf, embedding.dimensions, seed)
+        components = _components(matrix, idf, embedding.dimensions, seed)
         weights = (components * idf).T.astype(np.float32, order="C")
     missing = min(_FEWEST_DIMENSIONS, embedding.dimensions) - weights.shape[1]
     weights = np.pad(weights, ((0, 0), (0, max(0, missing))))
@@ -212,15 +209,34 @@ def _components(matrix: Any, idf: NDArray[np.float64], dimensions: int, seed: in
     """The strongest right singular vectors of the weighted, row-normalised matrix. float32[at most dimensions, m]."""
     from scipy.sparse import diags
     from sklearn.preprocessing import normalize
-    from sklearn.utils.extmath import randomized_svd
 
     weighted = normalize((matrix @ diags(idf)).tocsr().astype(np.float32), copy=False)
-    start = int(counter_rng.keys(seed, "embedding.lexical", np.zeros(1, np.int64))[0] >> np.uint64(32))
-    _, strengths, components = randomized_svd(
-        weighted, min(dimensions, *weighted.shape), n_iter=4, power_iteration_normalizer="QR", random_state=start
-    )
-    found: NDArray[np.float32] = components[strengths > _NOISE * strengths[0]]
-    return found
+    return strongest(weighted, dimensions, seed, "embedding.lexical")[1]
+
+
+def strongest(matrix: Any, dimensions: int, seed: int, purpose: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The strongest singular values of a CSR matrix float32[n, m], falling, and their right singular vectors.
+
+    Args:
+        matrix: n, m >= 1.
+        dimensions: how many at most; fewer where the others are noise.
+        seed: the job's seed.
+        purpose: that the random start of the SVD is drawn for.
+
+    Returns:
+        float32[d], float32[d, m]: the same bits for any number of threads.
+    """
+    from sklearn.utils.extmath import randomized_svd  # before the limit, which holds for libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
+    start = int(counter_rng.keys(seed, purpose, np.zeros(1, np.int64))[0] >> np.uint64(32))
+    wanted = min(dimensions, *matrix.shape)
+    with threadpool_limits(limits=1):
+        _, strengths, components = randomized_svd(
+            matrix, wanted, n_iter=4, power_iteration_normalizer="QR", random_state=start
+        )
+    kept = strengths > _NOISE * strengths[0]
+    return strengths[kept], components[kept]
 
 
 def _trigram_vector(text: str, dimensions: int) -> NDArray[np.float32]:

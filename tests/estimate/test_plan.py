@@ -11,7 +11,7 @@ from curation.errors import JobError, RunError
 from curation.estimate import measure, plan, starts
 from curation.estimate.corpus import corpus_of
 from curation.estimate.plan import estimate, work_of, written_bytes
-from curation.estimate.profiles import Network, network_of
+from curation.estimate.profiles import Network, Reading, network_of, profile_rates
 from curation.estimate.rates import Starts
 from curation.estimate.text import deadline_lines, span
 from curation.estimate.writing import Written
@@ -101,6 +101,21 @@ def test_a_deadline_that_nothing_meets_names_what_is_in_the_way(planned):
     longest = max(planned.ideal, key=lambda time: time.seconds)
     assert longest.stage in line
     assert "No number of nodes" in line
+
+
+def test_spectral_groups_take_a_second_fit_and_are_cut_twice(path, corpus, read_once):
+    levels = "clustering.clusters=[300, 45, 30]"
+    asked = {name: load_job(path, [levels, f"clustering.grouping={name}"]) for name in ("ward", "spectral")}
+    assert [work_of(job, corpus, 16, Written()).cut for job in asked.values()] == [0, 75]
+    ward, spectral = ({time.stage: time for time in estimate(job, "cpu").times} for job in asked.values())
+    rates = profile_rates("cpu", Reading(None, 1, 1, 1), 300, 16)
+    assert (
+        spectral["centroids"].serial - ward["centroids"].serial > 0.6 * 25 * corpus.documents / rates.assigned_documents
+    )
+    assert spectral["clusters"].serial > ward["clusters"].serial
+    assert spectral["centroids"].disk - ward["centroids"].disk == 8 * 300**2
+    one_level = load_job(path, ["clustering.clusters=300", "clustering.grouping=spectral"])
+    assert work_of(one_level, corpus, 16, Written()).cut == 0
 
 
 def test_durations_are_short():

@@ -17,6 +17,7 @@ from curation.estimate.text import deadline_lines, span
 from curation.estimate.writing import Written
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
+from curation.stages import documents
 from curation.storage.store import Marker
 from tests.corpus import job
 from tests.tokenizers_made import byte_level
@@ -145,6 +146,11 @@ def test_measured_rates_are_positive_and_of_the_job_s_encoder(path, monkeypatch,
     assert "here" in found.note
     assert not found.cluster.priced
     assert found.machines.startswith("this machine")
+
+
+def test_languages_are_no_part_of_the_rate_of_documents(path, corpus, monkeypatch):
+    monkeypatch.setattr(documents, "detect", None)  # they have a rate of their own
+    measure._described(load_job(path, ["clustering.within=language"]), corpus.texts(50))
 
 
 def test_rates_of_k_means_fall_with_clusters_and_dimensions():

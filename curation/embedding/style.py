@@ -52,7 +52,7 @@ class StyleModel(LexicalModel):
         """Encodes texts; `tokens` counts those of the BPE that were read. See `Encoder`."""
         ids = token_ids(self.bpe, [text[: self.limit] for text in texts])
         vectors = np.ascontiguousarray(_roots(ids, self.features) @ self.weights, dtype=np.float32)
-        # A text without any of the tokens (a single rare character) is as far from all others as can be.
+        # Texts without any of the tokens (a single rare character, say) tell no kind: one direction is theirs alike.
         vectors[~vectors.any(axis=1)] = 1.0
         return self.encoded(texts, vectors, sum(len(one) for one in ids))
 

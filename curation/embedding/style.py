@@ -74,11 +74,16 @@ def fit_style(texts: list[str], embedding: config.Embedding, seed: int) -> Style
     bpe = train_bpe((text[:BPE_CHARACTERS] for text in texts[::step]), VOCABULARY)
     limit = embedding.max_tokens * CHARACTERS_PER_TOKEN
     ids = token_ids(bpe, [text[:limit] for text in texts])
-    frequency = np.bincount(np.concatenate([np.zeros(0, np.int64), *ids]), minlength=TOKENS)
+    frequency = np.bincount(_together(ids), minlength=TOKENS)
     commonest = np.argsort(-frequency, kind="stable")[:TOKENS]
     features = np.sort(commonest[frequency[commonest] > 0]).astype(np.int32)
     weights = _weights(_roots(ids, features), embedding.dimensions, seed)
     return StyleModel(features, weights, embedding.max_tokens, embedding.chunks, embedding.dimensions, bpe)
+
+
+def _together(ids: list[list[int]]) -> NDArray[np.int64]:
+    """The tokens of all texts, one after the other."""
+    return np.concatenate([np.zeros(0, np.int64), *(np.array(one, np.int64) for one in ids)])
 
 
 def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:
@@ -86,7 +91,7 @@ def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:
     from scipy.sparse import csr_matrix
 
     lengths = np.fromiter((len(one) for one in ids), np.int64, len(ids))
-    tokens = np.concatenate([np.zeros(0, np.int64), *(np.array(one, np.int64) for one in ids)])
+    tokens = _together(ids)
     place = np.full(max(int(tokens.max(initial=0)), int(features.max(initial=0))) + 1, -1, np.int64)
     place[features] = np.arange(len(features))
     width = max(1, len(features))

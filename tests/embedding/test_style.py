@@ -73,6 +73,14 @@ def test_a_text_without_any_common_token_has_a_vector(model: StyleModel) -> None
     assert (np.linalg.norm(found.astype(np.float32), axis=1) > 0.99).all()
 
 
+@pytest.mark.parametrize("sample", [[], [""], ["a b", ""], ["a"]])
+def test_a_sample_of_next_to_nothing_gives_a_model(sample: list[str]) -> None:
+    model = fit_style(sample, config.Embedding(model="lexical", features="style", dimensions=16), 0)
+    assert model.encode([*sample, "never seen"]).vectors.shape == (len(sample) + 1, model.dimensions)
+    assert model.dimensions == 2
+    assert model.spec.notes
+
+
 def test_long_texts_are_read_as_far_as_asked() -> None:
     asked = config.Embedding(model="lexical", features="style", dimensions=8, max_tokens=4)
     short = fit_style(corpus(100, 0)[0], asked, 0)

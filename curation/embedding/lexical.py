@@ -26,7 +26,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,8 @@ class LexicalModel:
     max_tokens: int
     max_chunks: int
     asked: int
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "scikit-learn")
+    """That compute the model and its vectors."""
 
     @property
     def dimensions(self) -> int:
@@ -117,14 +119,19 @@ class LexicalModel:
         for name, array in self.to_arrays().items():
             if name != "limits":
                 digest.update(np.ascontiguousarray(array).tobytes())
-        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, digest.hexdigest(), tuple(notes))
+        told = (digest.hexdigest(), tuple(notes), self.packages)
+        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, *told)
 
 
 def lexical_spec(
-    dimensions: int, max_tokens: int, max_chunks: int, sha256: str = "", notes: tuple[str, ...] = ()
+    dimensions: int,
+    max_tokens: int,
+    max_chunks: int,
+    sha256: str = "",
+    notes: tuple[str, ...] = (),
+    packages: tuple[str, ...] = LexicalModel.packages,
 ) -> EncoderSpec:
     """The record of a lexical model; without a hash, of one that is still to be fitted."""
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return EncoderSpec(
         kind="lexical",
         name="lexical",
@@ -135,7 +142,7 @@ def lexical_spec(
         max_tokens=max_tokens,
         max_chunks=max_chunks,
         precision="float32",
-        libraries=libraries,
+        libraries={name: importlib.metadata.version(name) for name in packages},
         notes=notes,
     )
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class StyleModel(LexicalModel):
     """
 
     bpe: str = ""
+    packages: ClassVar[tuple[str, ...]] = (*LexicalModel.packages, "tokenizers")
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts; `tokens` counts those of the BPE that were read. See `Encoder`."""

@@ -67,6 +67,10 @@ def test_the_model_comes_back_from_its_arrays_and_no_other_does(model: StyleMode
         create_encoder(model.spec, config.Embedding(model="lexical"), arrays=other.to_arrays())
 
 
+def test_the_record_names_the_packages_that_compute(model: StyleModel) -> None:
+    assert set(model.spec.libraries) == {"numpy", "scipy", "scikit-learn", "tokenizers"}
+
+
 def test_a_text_without_any_common_token_has_a_vector(model: StyleModel) -> None:
     found = model.encode(["語", "", "the"]).vectors
     assert np.isfinite(found).all()

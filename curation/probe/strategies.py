@@ -132,6 +132,9 @@ DEFAULT = (
 )
 #: The name of the run's own setting.
 OWN = "job"
+#: Keys of `sampling` that are no part of it: the probe has a budget of its own, what is excluded is not in the pool,
+#: and where tokens are capped it is not tried.
+_NOT_TRIED = ("budget", "exclude", "token_caps")
 
 
 def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epochs: float) -> list[Strategy]:
@@ -196,16 +199,24 @@ def own_fault(job: Job) -> str | None:
         return "sampling.cluster_weights is learned"
     if weights := job.strategies & {"auto", "learned"}:
         return f"blending.weights is {weights.pop()}"
+    if any(source.clip is not None for source in job.sources):
+        return "a source has a clip of its own"
+    if job.sampling.order == "curriculum":
+        return "sampling.order is curriculum"
+    if job.blending.weights != "none" and job.blending.when_short != "hold_budget":
+        return f"blending.when_short is {job.blending.when_short}"
     return None
 
 
 def own_strategy(job: Job) -> Strategy:
-    """The run's own setting."""
-    sampling = job.sampling.model_dump(exclude={"budget", "exclude", "token_caps"}, exclude_defaults=True)
-    blending = job.blending.model_dump(exclude_defaults=True)
-    keys: dict[str, Any] = {f"sampling.{name}": value for name, value in sampling.items()}
-    keys |= {f"blending.{name}": value for name, value in blending.items()}
-    return Strategy(OWN, "the job file's own setting", {**_BALANCED, _CLUSTERS: job.clustering.clusters, **keys})
+    """The run's own setting: its method, and what it sets otherwise than the method does."""
+    keys: dict[str, Any] = {_METHOD: job.sampling.method, _CLUSTERS: job.clustering.clusters}
+    sections = ("sampling", job.sampling, _NOT_TRIED), ("blending", job.blending, ("reference", "bounds"))
+    for section, own, others in sections:
+        usual = type(own).model_validate(METHODS[job.sampling.method][section]).model_dump()
+        found = own.model_dump(exclude={"method", *others})
+        keys |= {f"{section}.{name}": value for name, value in found.items() if value != usual[name]}
+    return Strategy(OWN, "the job file's own setting", keys)
 
 
 def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.probe.drawing import cluster, draw
@@ -114,6 +115,45 @@ def test_the_own_setting_is_tried_where_it_is_another_one():
     with_phases = job.model_copy(update={"phases": [{"budget": {"epochs": 1.0}}]})
     with pytest.raises(JobError, match="phases"):
         chosen_strategies(with_phases, [OWN], 20_000, 0.25)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"sampling": {"method": "uniform", "clip": 5}},
+        {"sampling": {"method": "unimax", "interleave": "even"}, "blending": {"weights": "none"}},
+        {"sampling": {"method": "random", "order": "general_to_specific", "cluster_exponent": 0.0}},
+        {"sampling": {"method": "temperature"}, "blending": {"temperature": 2.0}},
+    ],
+)
+def test_the_own_setting_is_the_job_s_also_where_it_says_what_other_methods_would(keys):
+    job = Job.model_validate(made_job().model_dump() | keys)
+    tried = strategy_job(job, own_strategy(job), BUDGET, 0)
+    assert tried.sampling.model_dump(exclude={"budget"}) == job.sampling.model_dump(exclude={"budget"})
+    assert tried.blending == job.blending
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"sources": [source | {"clip": 2} for source in made_job().model_dump()["sources"]]}, "a clip of its own"),
+        ({"blending": {"weights": "even", "when_short": "hold_ratio"}}, "when_short is hold_ratio"),
+        (
+            {"sampling": {"order": "curriculum", "prefer_quality": False}, "quality": {"column": "score"}},
+            "order is curriculum",
+        ),
+    ],
+)
+def test_an_own_setting_that_a_probe_would_change_is_refused(keys, words):
+    job = Job.model_validate(made_job().model_dump() | keys)
+    with pytest.raises(JobError, match=words):
+        chosen_strategies(job, [OWN], 20_000, 0.25)
+    assert OWN not in [one.name for one in chosen_strategies(job, None, 20_000, 0.25)]
+
+
+def test_a_domain_that_falls_short_changes_nothing_without_weights():
+    job = Job.model_validate(made_job().model_dump() | {"blending": {"when_short": "strict"}})
+    assert chosen_strategies(job, [OWN], 20_000, 0.25)[1].name == OWN
 
 
 def test_an_unknown_strategy_is_refused_with_the_nearest_name():

@@ -220,16 +220,22 @@ def own_strategy(job: Job) -> Strategy:
 
 
 def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:
-    """The strategy with no more clusters than the pool can fill; its parameters name them where they hang on any."""
+    """The strategy with no more clusters than the pool can fill, but one a domain where these are clustered apart.
+
+    A level that would not fall then has half as many groups as the one below it, and none below one. The parameters
+    name them where the draws hang on any.
+    """
     if not strategy.clustered:
         return strategy
     wanted = strategy.parameters.get(_CLUSTERS, job.clustering.clusters)
     if not isinstance(wanted, int | list):
         return strategy
     fine, *coarser = wanted if isinstance(wanted, list) else [wanted]
-    levels = [min(fine, max(2, documents // ROWS_A_CLUSTER))]
+    apart = len(job.domains) if job.clustering.within == "domain" else 1
+    levels = [max(min(fine, max(2, documents // ROWS_A_CLUSTER)), apart)]
     for level in coarser:
-        levels.append(level if level < levels[-1] else max(1, levels[-1] // 2))
+        if fewer := level if level < levels[-1] else levels[-1] // 2:
+            levels.append(fewer)
     fitted = levels if isinstance(wanted, list) else levels[0]
     return Strategy(strategy.name, strategy.words, {**strategy.parameters, _CLUSTERS: fitted})
 

@@ -99,6 +99,37 @@ def test_the_default_ones_are_not_too_many_and_none_is_there_twice(pool):
     assert {one.parameters["clustering.clusters"] for one in small if one.name.startswith("cluster_clip")} == {50}
 
 
+@pytest.mark.parametrize("documents", range(60, 401, 20))
+def test_the_default_ones_fit_a_pool_however_small_it_is(documents):
+    found = {one.name: one for one in chosen_strategies(made_job(clusters=100), None, documents, 0.25)}
+    levels = strategy_job(made_job(), found["levels"], 1, 0).clustering
+    assert levels.fine == documents // 20
+    assert len(levels.levels) >= 1
+    assert len(strategy_job(made_job(), found["groups_30"], 1, 0).clustering.levels) == 1
+
+
+def test_levels_that_a_small_pool_has_no_clusters_for_are_halves_of_those_below():
+    fitted = {
+        documents: fit_to_pool(made_job(), STRATEGIES["levels"], documents).parameters["clustering.clusters"]
+        for documents in (60, 300, 320, 1_000, 20_000)
+    }
+    assert fitted[60] == [3, 1]
+    assert fitted[300] == [15, 7, 3, 1]
+    assert fitted[320] == [16, 8, 4, 2, 1]
+    assert fitted[1_000] == [50, 45, 30, 20, 15]
+    assert fitted[20_000] == [300, 45, 30, 20, 15]
+
+
+@pytest.mark.parametrize("documents", [60, 300])
+def test_levels_draw_from_a_small_pool(pool, documents):
+    job, places = made_job(), np.arange(len(pool.doc_id))[-documents:]
+    strategy = fit_to_pool(job, STRATEGIES["levels"], documents)
+    asked = strategy_job(job, strategy, 2_000, 0)
+    found = draw(asked, cluster(asked, strategy, pool, places), pool, places)
+    lengths = pool.text.lengths
+    assert abs(int(found.copies @ lengths) - 2_000) <= lengths.max() / 2
+
+
 def test_a_clip_below_the_epochs_is_left_out_or_refused():
     names = [one.name for one in chosen_strategies(made_job(), None, 20_000, 2.0)]
     assert "cluster_clip_1" not in names

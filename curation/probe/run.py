@@ -17,7 +17,7 @@ from curation.probe.debt_kept import latest_debt
 from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
-from curation.probe.strategies import chosen_strategies
+from curation.probe.strategies import chosen_strategies, own_fault
 from curation.probe.trials import Fold, Plan, run_trials, scope_of_plan, units
 from curation.progress import Reporter
 from curation.stages import ray_cluster
@@ -54,6 +54,8 @@ def probe(
         target = target_of(asked.target, scope)
         epochs = budget / least_tokens(pool, folds)
         if text := repeats_less(job, pool, epochs):
+            reporter.event("note", text=text)
+        if text := own_left_out(job, asked, len(pool.doc_id)):
             reporter.event("note", text=text)
         strategies = chosen_strategies(plan.job, asked.strategies, len(pool.doc_id), epochs)
         run_trials(held, plan, pool, scope, units(held, plan, strategies, asked.seeds), reporter)
@@ -136,6 +138,12 @@ def repeats_less(job: Job, pool: Pool, epochs: float) -> str | None:
         f"each strategy draws {epochs:.2g} epochs of the pool, and the job {own:.2g} of the corpus, which repeats "
         f"more: --epochs {own:.2g} asks at the job's own"
     )
+
+
+def own_left_out(job: Job, asked: Asked, documents: int) -> str | None:
+    """What is to be said where nobody asks for strategies and the job's own can't be one; None where it can."""
+    fault = own_fault(job, documents) if asked.strategies is None else None
+    return fault and f"the job's own setting is not tried: {fault}, which a probe can't try on a part of the corpus"
 
 
 def least_tokens(pool: Pool, folds: tuple[Fold, ...]) -> int:

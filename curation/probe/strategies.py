@@ -30,6 +30,8 @@ ITERATIONS = 25
 
 _CLUSTERS, _GROUPING, _METHOD, _CLIP = "clustering.clusters", "clustering.grouping", "sampling.method", "sampling.clip"
 _BALANCED: dict[str, Any] = {_METHOD: "cluster_clip"}
+#: The bounds of a cluster's share that bound nothing.
+_SHARES = {"min": 0.0, "max": 1.0}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Strategy:
         by_groups = self.parameters.get("sampling.balance", "clusters") != "clusters"
         method = METHODS[self.parameters.get(_METHOD, "cluster_clip")]
         exponent = self.parameters.get("sampling.cluster_exponent", method["sampling"]["cluster_exponent"])
-        return by_groups or float(exponent) < 1
+        least, most = (self.parameters.get(f"sampling.{name}_cluster_share", to) for name, to in _SHARES.items())
+        return by_groups or float(exponent) < 1 or least > 0 or most < 1
 
 
 def _clip(clip: int) -> Strategy:
@@ -152,15 +155,15 @@ def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epo
     """
     if names is None:
         wanted = [STRATEGIES[name] for name in DEFAULT if len(job.domains) > 1 or not _blends(STRATEGIES[name])]
-        if own_fault(job) is None:
+        if own_fault(job, documents) is None:
             wanted.append(own_strategy(job))
     else:
-        wanted = [STRATEGIES[BASELINE], *(_named(job, name) for name in names if name != BASELINE)]
+        wanted = [STRATEGIES[BASELINE], *(_named(job, name, documents) for name in names if name != BASELINE)]
     fitted = []
-    for strategy in wanted:
+    for strategy in (fit_to_pool(job, one, documents) for one in wanted):
         clip = strategy_job(job, strategy, 1, 0).sampling.clip
         if clip >= epochs:
-            fitted.append(fit_to_pool(job, strategy, documents))
+            fitted.append(strategy)
         elif names is not None:
             raise JobError(f"--strategies {strategy.name}: at clip {clip} {epochs:g} epochs can't be drawn: lower it")
     laws: dict[str, Strategy] = {}
@@ -174,9 +177,9 @@ def _blends(strategy: Strategy) -> bool:
     return strategy.name == "unimax" or "blending.weights" in strategy.parameters
 
 
-def _named(job: Job, name: str) -> Strategy:
+def _named(job: Job, name: str, documents: int) -> Strategy:
     if name == OWN:
-        if fault := own_fault(job):
+        if fault := own_fault(job, documents):
             raise JobError(f"--strategies {OWN}: {fault}, which a probe can't try on a part of the corpus")
         return own_strategy(job)
     if name not in STRATEGIES:
@@ -187,8 +190,8 @@ def _named(job: Job, name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def own_fault(job: Job) -> str | None:
-    """Why the run's own setting can't be tried on a pool; None where it can."""
+def own_fault(job: Job, documents: int) -> str | None:
+    """Why the run's own setting can't be tried on a pool of so many documents; None where it can."""
     if job.phases:
         return "the job has phases"
     if job.capped_tokens:
@@ -205,6 +208,10 @@ def own_fault(job: Job) -> str | None:
         return "sampling.order is curriculum"
     if job.blending.weights != "none" and job.blending.when_short != "hold_budget":
         return f"blending.when_short is {job.blending.when_short}"
+    most, fitted = job.sampling.max_cluster_share, fit_to_pool(job, own_strategy(job), documents).parameters[_CLUSTERS]
+    fine = fitted[0] if isinstance(fitted, list) else fitted
+    if isinstance(fine, int) and most * fine < 1:
+        return f"sampling.max_cluster_share is {most:g}, and the pool has documents for {fine} clusters"
     return None
 
 

@@ -11,7 +11,7 @@ from curation.config import Budget
 from curation.errors import JobError
 from curation.probe.asked import EPOCHS, Asked
 from curation.probe.figures import scope_of
-from curation.probe.run import budget_of, folds_of, repeats_less, target_of
+from curation.probe.run import budget_of, folds_of, own_left_out, repeats_less, target_of
 from curation.probe.trials import Fold
 from tests.probe.pools import TOPICS, made_job, made_pool
 
@@ -89,3 +89,11 @@ def test_a_job_that_repeats_more_than_the_probe_is_told_of(pool):
     tokens = Budget(tokens=int(pool.domain_tokens.sum() * 3))
     more = job.model_copy(update={"sampling": job.sampling.model_copy(update={"budget": tokens})})
     assert "the job 3 of the corpus" in repeats_less(more, pool, 1.0)
+
+
+def test_a_setting_of_the_job_that_is_not_tried_is_told_of_unless_others_are_asked_for():
+    job = made_job(clusters=100)
+    capped = job.model_copy(update={"sampling": job.sampling.model_copy(update={"max_cluster_share": 0.02})})
+    assert "sampling.max_cluster_share is 0.02" in own_left_out(capped, asked(), 980)
+    assert own_left_out(capped, asked(), 1_000) is None
+    assert own_left_out(capped, asked(strategies=["unimax"]), 980) is None

@@ -187,6 +187,27 @@ def test_a_domain_that_falls_short_changes_nothing_without_weights():
     assert chosen_strategies(job, [OWN], 20_000, 0.25)[1].name == OWN
 
 
+@pytest.mark.parametrize("bound", [{"max_cluster_share": 0.5}, {"min_cluster_share": 0.25}])
+def test_bounds_of_a_cluster_s_share_take_clusters(pool, bound):
+    job = Job.model_validate(made_job().model_dump() | {"sampling": {"method": "random", **bound}})
+    [_, own] = chosen_strategies(job, [OWN], len(pool.doc_id), 0.25)
+    clustered, found = drawn(pool, job, own)
+    lengths, label = pool.text.lengths, clustered.documents.cell // 3
+    share = np.bincount(label, lengths * found.copies) / BUDGET
+    assert len(share) == 3
+    assert share.max() <= bound.get("max_cluster_share", 1) + 0.02
+    assert share.min() >= bound.get("min_cluster_share", 0) - 0.02
+
+
+def test_an_own_setting_that_the_pool_has_too_few_clusters_for_is_left_out():
+    job = made_job(clusters=100)
+    job = Job.model_validate(job.model_dump() | {"sampling": {"max_cluster_share": 0.02}})
+    assert OWN in [one.name for one in chosen_strategies(job, None, 1_000, 0.25)]
+    assert OWN not in [one.name for one in chosen_strategies(job, None, 980, 0.25)]
+    with pytest.raises(JobError, match=r"max_cluster_share is 0.02, and the pool has documents for 49 clusters"):
+        chosen_strategies(job, [OWN], 980, 0.25)
+
+
 def test_an_unknown_strategy_is_refused_with_the_nearest_name():
     with pytest.raises(JobError, match="did you mean 'cluster_clip_5'"):
         chosen_strategies(made_job(), ["clusterclip5"], 20_000, 0.25)

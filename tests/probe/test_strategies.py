@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -206,6 +209,30 @@ def test_an_own_setting_that_the_pool_has_too_few_clusters_for_is_left_out():
     assert OWN not in [one.name for one in chosen_strategies(job, None, 980, 0.25)]
     with pytest.raises(JobError, match=r"max_cluster_share is 0.02, and the pool has documents for 49 clusters"):
         chosen_strategies(job, [OWN], 980, 0.25)
+
+
+def within(job, what):
+    return job.model_copy(update={"clustering": job.clustering.model_copy(update={"within": what})})
+
+
+def test_languages_are_clustered_apart_as_the_run_does(pool):
+    job = within(made_job(), "language")
+    languages = pa.array(np.where(pool.domain == 2, "de", "en"))
+    places = np.flatnonzero(pool.domain != 1)
+    clustered, _ = drawn(replace(pool, languages=languages), job, STRATEGIES["cluster_clip_5"], places=places)
+    cluster_of = clustered.documents.cell // 3
+    of = {name: set(cluster_of[pool.domain[places] == number].tolist()) for name, number in (("en", 0), ("de", 2))}
+    assert not of["en"] & of["de"]
+
+
+@pytest.mark.parametrize("name", DEFAULT)
+def test_domains_that_are_clustered_apart_have_a_cluster_each(name):
+    sources = [{"domain": f"d{number}", "path": f"{number}.jsonl"} for number in range(40)]
+    job = within(Job(run_dir="run", sources=sources, clustering={"clusters": 100}), "domain")
+    strategy = {one.name: one for one in chosen_strategies(job, [name], 400, 0.25)}[name]
+    clustering = strategy_job(job, strategy, 1, 0).clustering
+    assert clustering.fine == (40 if strategy.clustered else 100)
+    assert clustering.within == "domain"
 
 
 def test_an_unknown_strategy_is_refused_with_the_nearest_name():

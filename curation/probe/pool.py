@@ -23,7 +23,7 @@ from curation.sampling.cells import cell_totals
 from curation.sources.rows import Split
 from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import load_top_groups
-from curation.stages.eligible import Eligible, left_out, load_eligible
+from curation.stages.eligible import Eligible, data_key, left_out, load_eligible
 from curation.stages.splits import load_splits, part_name
 from curation.storage.store import Marker, Store, fingerprint
 
@@ -96,12 +96,9 @@ class Pool:
 
 def pool_key(job: Job, markers: Mapping[str, Marker | None], settings: PoolSettings) -> str:
     """The name of a pool: a hash of all that it depends on."""
-    names = ("documents", "duplicates", "near_duplicates", "embeddings", "assignments", "clusters")
-    made = [marker.digest if (marker := markers.get(name)) else None for name in names]
     limits = [A_DOMAIN, A_CLUSTER, NATURAL, MOST_SHARE, MOST_UNITS, MOST_CHARACTERS, VALIDATION_TOKENS]
     asked = [settings.tokens, settings.fraction, settings.seed]
-    exclusions = [exclusion.model_dump() for exclusion in job.sampling.exclude]
-    return fingerprint([POOL_VERSION, made, limits, asked, exclusions])[:16]
+    return fingerprint([POOL_VERSION, data_key(job, markers), limits, asked])[:16]
 
 
 def ready_pool(

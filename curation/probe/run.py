@@ -13,7 +13,6 @@ from curation.counter_rng import nth_seed
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
 from curation.probe.asked import LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
-from curation.probe.debt_kept import latest_debt
 from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
@@ -22,6 +21,7 @@ from curation.probe.trials import Fold, Plan, run_trials, scope_of_plan, units
 from curation.progress import Reporter
 from curation.stages import ray_cluster
 from curation.stages.context import JOB
+from curation.stages.eligible import data_key
 from curation.storage.lock import locked
 from curation.storage.store import Marker, Store, fingerprint
 
@@ -59,9 +59,9 @@ def probe(
             reporter.event("note", text=text)
         strategies = chosen_strategies(plan.job, asked.strategies, len(pool.doc_id), epochs)
         run_trials(held, plan, pool, scope, units(held, plan, strategies, asked.seeds), reporter)
-        told = settings_of(pool, plan, job, asked.fraction, asked.seeds, target)
+        told = settings_of(pool, plan, job, data_key(job, markers), asked, epochs, target)
         results = build_results(held, plan, strategies, asked.seeds, told, scope)
-        results["pilot"], results["debt"] = pilot_of(held, key, results), latest_debt(held)
+        results["pilot"] = pilot_of(held, key, results)
         held.write_json(results_name(key), results)
         held.write_json(LATEST, {"key": key})
     return results

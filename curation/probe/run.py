@@ -12,7 +12,7 @@ from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
-from curation.probe.asked import LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
+from curation.probe.asked import EPOCHS, LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
 from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
@@ -43,7 +43,7 @@ def probe(
     with locked(store, lambda text: reporter.event("note", text=text)) as held:
         reporter.run = held.shown()
         ray_cluster.start(job.resources, reporter.event)
-        tokens = asked.pool_tokens or min(POOL_TOKENS, int(MOST_TOKENS / asked.epochs))
+        tokens = asked.pool_tokens or min(POOL_TOKENS, int(MOST_TOKENS / (asked.epochs or EPOCHS)))
         settings = PoolSettings(tokens, asked.fraction, asked.seed)
         pool = ready_pool(held, job, markers, settings, reporter)
         budget = budget_of(pool, folds, asked)
@@ -108,13 +108,14 @@ def folds_of(job: Job, hold_back: list[str] | None, with_gpt: bool) -> tuple[Fol
 
 
 def budget_of(pool: Pool, folds: tuple[Fold, ...], asked: Asked) -> int:
-    """Tokens that each strategy draws.
+    """Tokens that each strategy draws: as asked for, and at most MOST_TOKENS where nobody asks.
 
     Raises:
         JobError: the pool has too few, or fewer than are asked for.
     """
     there = least_tokens(pool, folds)
-    budget = asked.tokens or min(MOST_TOKENS, int(asked.epochs * there))
+    wanted = min(MOST_TOKENS, int(EPOCHS * there)) if asked.epochs is None else int(asked.epochs * there)
+    budget = asked.tokens or wanted
     if asked.tokens and budget > there:
         raise JobError(
             f"--tokens {budget:,}: the pool has {there:,} tokens to train on: lower it, raise --pool-tokens, or say "

@@ -22,7 +22,7 @@ def pool():
 
 
 def asked(**changed):
-    default = Asked(None, {"ngram": 5}, None, EPOCHS, None, 1.0, None, None, 0)
+    default = Asked(None, {"ngram": 5}, None, None, None, 1.0, None, None, 0)
     return replace(default, **changed)
 
 
@@ -58,7 +58,7 @@ def test_one_family_can_t_be_held_back_in_turn():
 
 def test_the_budget_is_a_share_of_what_the_smallest_fold_has(pool):
     lengths = pool.text.lengths
-    assert budget_of(pool, (Fold(),), asked()) == int(0.25 * lengths.sum())
+    assert budget_of(pool, (Fold(),), asked()) == int(EPOCHS * lengths.sum())
     assert budget_of(pool, (Fold(),), asked(tokens=5_000)) == 5_000
     without = lengths[pool.domain != 0].sum()
     assert budget_of(pool, (Fold((0,)), Fold((1,))), asked(epochs=0.5)) == int(0.5 * without)
@@ -68,6 +68,14 @@ def test_the_budget_is_a_share_of_what_the_smallest_fold_has(pool):
         budget_of(pool, (Fold(),), asked(tokens=100))
     with pytest.raises(JobError, match="probe a larger corpus"):
         budget_of(pool, (Fold(),), asked(epochs=0.001))
+
+
+def test_only_a_budget_that_nobody_asked_for_is_cut(pool, monkeypatch):
+    monkeypatch.setattr("curation.probe.run.MOST_TOKENS", 4_000)
+    there = pool.text.lengths.sum()
+    assert budget_of(pool, (Fold(),), asked()) == 4_000
+    assert budget_of(pool, (Fold(),), asked(epochs=2.0)) == 2 * there
+    assert budget_of(pool, (Fold(),), asked(epochs=EPOCHS)) == int(EPOCHS * there)
 
 
 def test_domains_are_judged_where_there_are_several_and_else_clusters(pool):

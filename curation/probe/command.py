@@ -24,7 +24,7 @@ def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"tokens that each strategy draws (a quarter of the pool, at most {MOST_TOKENS:,})"
     drawn.add_argument("--tokens", type=_count, metavar="N", help=text)
     text = f"instead, as a multiple of the pool's ({EPOCHS}); that of your job repeats documents as often as it does"
-    drawn.add_argument("--epochs", type=_epochs, default=EPOCHS, metavar="E", help=text)
+    drawn.add_argument("--epochs", type=_epochs, metavar="E", help=text)
     text = f"tokens of the random sample of documents that they draw from ({POOL_TOKENS:,}, or fewer with --epochs)"
     parser.add_argument("--pool-tokens", type=_count, metavar="N", help=text)
     text = "look at this share of the corpus only, as a pilot before a large run, e.g. 0.1"

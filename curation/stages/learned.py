@@ -21,18 +21,17 @@ from curation.config import Job
 from curation.sampling.learning import first_mixtures, last_mixtures, next_mixtures
 from curation.sampling.mixture_fit import Trials
 from curation.sampling.mixture_space import Floats
-from curation.sources.apart import read_apart
 from curation.stages import learning_texts
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.eligible import Cells, left_out
-from curation.stages.learned_weights import TRIALS, WEIGHTS, learns
-from curation.stages.learning_outcome import measure_of, outcome
+from curation.stages.learned_weights import LEARNED_VERSION, TRIALS, WEIGHTS, learns
+from curation.stages.learning_outcome import measure_of, outcome, why_natural
 from curation.stages.learning_sample import FIT, Sample, choose_sample, list_excerpts, together, trial_scale
 from curation.stages.learning_texts import KEY, Batch
 from curation.stages.learning_trials import Setting, batches_of, try_batch
 from curation.stages.learning_units import Mixing, mixing_of, theme_groups
-from curation.stages.reference import check_same, reference_files, reference_texts
+from curation.stages.reference import check_same, reference_files
 from curation.stages.splits import load_splits
 from curation.stages.workers import map_items
 
@@ -48,6 +47,7 @@ def settings(job: Job) -> dict[str, Any] | None:
     sampling = {"budget", "clip", "min_cluster_share", "max_cluster_share", "exclude"}
     phase = {"budget", "clip", "weights", "cluster_exponent"}
     return {
+        "version": LEARNED_VERSION,
         "of": of,
         "learning": job.learning.model_dump(),
         "sampling": job.sampling.model_dump(
@@ -72,10 +72,7 @@ def work(run: Run) -> Result:
         told, stats = outcome(run, setting, trials)
         parts = [run.store.write_json(WEIGHTS, told), run.store.write_table(TRIALS, rounds)]
     if told["kept"] == "natural":
-        text = (
-            "the fitted weights are no better than the natural ones on texts that they were not fitted on; those stay"
-        )
-        run.reporter.event("note", stage="learned", text=text)
+        run.reporter.event("note", stage="learned", text=f"{why_natural(told['check'])}; those stay")
     kept = {part.name for part in parts}
     made = [name for name in run.store.list("learned") if name.startswith("learned/") and "/_" not in name]
     run.store.remove([name for name in made if name not in kept])
@@ -90,11 +87,10 @@ def recheck(run: Run) -> None:
 
 
 def precheck(run: Run) -> None:
-    """The validation texts that the job names can be read: told before hours of work, not after."""
+    """The validation texts that the job names can be read and are enough: told before hours of work, not after."""
     reference = run.job.learning.validation
     if settings(run.job) is not None and reference:
-        read = partial(reference_texts, text_column=reference.text_column, key=KEY)
-        list(read_apart(read, reference_files(reference, KEY)[:1]))
+        learning_texts.check_given(reference)
 
 
 AFTER = ("documents", "centroids", "assignments", "clusters.grouping")
@@ -127,11 +123,13 @@ def _prepared(run: Run, say: Any) -> tuple[Setting, Floats | None]:
         if reference:
             list(map_items([reference_files(reference, KEY)], learning_texts.encode_given, store, job))
         say("n-grams")
-        list(map_items([encoding], learning_texts.compile_pool, store, job.learning.vocabulary))
+        list(map_items([encoding], learning_texts.compile_pool, store, job.learning.vocabulary, mixing.names))
+    if job.learning.validation:  # what was read may be older than a death
+        check_same(learning_texts.load_given_digest(store), job.learning.validation, KEY, f"{store.root}/learned")
     digest = store.hash(learning_texts.COMPILED)[1]
     scale = trial_scale(job, mixing, listed)
     setting = Setting(mixing, scale, job.seed, job.learning.vocabulary, digest)
-    return setting, None if group_of_cell is None else _alike(mixing, group_of_cell, sample)
+    return setting, None if group_of_cell is None else _alike(mixing, group_of_cell, learning_texts.load_settled(store))
 
 
 def _groups_of_cells(run: Run, mixing: Mixing) -> NDArray[np.int32] | None:

@@ -15,6 +15,7 @@ from curation.errors import InputError, JobError
 from curation.stages import learning_texts
 from curation.stages.learning_sample import CHECK, FIT, LEAST_HELD, POOL, Sample, without_copies
 from curation.stages.learning_texts import LEAST_GIVEN, Batch, check_given
+from curation.stages.learning_trials import held_documents
 from curation.stages.reference import check_same, files_digest, reference_files
 from curation.stages.splits import part_name
 from curation.storage.store import Store
@@ -93,6 +94,30 @@ def test_texts_of_one_s_own_that_are_in_the_corpus_are_not_trained_on(prepared):
     assert found.held.documents == 12 + LEAST_GIVEN
     assert found.sample.doc_id.tolist() == [3 * place for place in range(90) if not 70 <= place < 82]
     assert len(found.pool.lengths) == 78
+
+
+def test_copies_in_the_corpus_are_asked_about_once_and_not_trained_on(prepared):
+    """What is compiled is the settled sample, document by document."""
+    store, _, texts, _ = prepared
+    texts = [*texts[:80], *texts[:5], texts[40], *texts[85:89], texts[89]]  # some as `dedup.exact: false` leaves them
+    texts[41] = texts[40]
+    store.write_table(
+        part_name("excerpts", 0), pa.table([pa.array(np.arange(90) * 3), pa.array(texts[:90])], schema=tables.EXCERPTS)
+    )
+    role = np.where(np.arange(90) < 10, np.where(np.arange(90) % 2 == 0, FIT, CHECK), POOL)
+    role[40:42] = FIT, CHECK
+    learning_texts.save_sample(store, sample_of(role.tolist(), [0] * 90))
+    learning_texts.encode_batch(Batch(0, [0]), store)
+    learning_texts.compile_pool([Batch(0, [0])], store, 512, ["all"])
+    found = learning_texts.load_compiled(store, store.hash(learning_texts.COMPILED)[1], 512)
+    half, group, tokens = held_documents(found)
+    assert half.tolist() == [FIT, CHECK] * 5 + [FIT]
+    assert found.sample.doc_id.tolist() == [3 * n for n in range(90) if n != 41 and not 80 <= n < 86]
+    pool = [n for n in range(90) if role[n] == POOL and not 80 <= n < 86]
+    whole = learning_texts._load(store, Batch(0, [0]).name)
+    assert found.pool.lengths.tolist() == whole.lengths[pool].tolist()
+    assert tokens.tolist() == whole.lengths[[*range(10), 40]].tolist()
+    assert group.tolist() == [0] * 11
 
 
 def test_texts_that_are_all_of_a_unit_are_refused(prepared):

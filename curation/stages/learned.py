@@ -96,7 +96,8 @@ def work(run: Run) -> Result:
         told, stats = outcome(run, setting, trials)
         parts = [run.store.write_json(WEIGHTS, told), run.store.write_table(TRIALS, rounds)]
     if told["kept"] == "natural":
-        run.reporter.event("note", stage="learned", text=f"{why_natural(told['check'])}; those stay")
+        why = why_natural(told["check"], measure_of(run.job))
+        run.reporter.event("note", stage="learned", text=f"{why}; those stay")
     kept = {part.name for part in parts}
     made = [name for name in run.store.list("learned") if name.startswith("learned/") and "/_" not in name]
     run.store.remove([name for name in made if name not in kept])

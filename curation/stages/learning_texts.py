@@ -37,7 +37,7 @@ GIVEN, COMPILED = "learned/given.npz", "learned/pool.npz"
 VOCABULARY_TEXTS = 8_000
 #: Validation texts taken where the job names their files, both halves together.
 MOST_GIVEN = 2_400
-#: Fewest of them: half of them are for the check, which needs about so many (`learning_outcome.LEAST_CHECKED`).
+#: Fewest of them. Half of them are for the check, which is twice what it needs at least (`learning_outcome`).
 LEAST_GIVEN = 40
 #: Key of the validation texts in the job file.
 KEY = "learning.validation"

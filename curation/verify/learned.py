@@ -38,7 +38,7 @@ def check_learned(store: Store, job: Job) -> Faults:
         yield fault_unless(bool(inside.all()), f"{WEIGHTS}: {name} is not within the bounds")
     yield from _trials(store, job, told, column["fitted"])
     yield from _check(job, told)
-    kept = kept_by(told["check"])
+    kept = kept_by(told["check"], measure_of(job))
     yield fault_unless(told["kept"] == kept, f"{WEIGHTS}: what is kept is not what the check says")
     if kept == "learned":
         same = np.array_equal(column["weight"], column["fitted"])

@@ -39,7 +39,9 @@ def check(sizes, rng, gain=0.0, measure="mean", of_draws=0.3, of_texts=1.0):
 
 def falsely_kept(sizes, times, **settings):
     rng = np.random.default_rng(7)
-    return np.mean([kept_by(check(sizes, rng, **settings)) == "learned" for _ in range(times)])
+    return np.mean(
+        [kept_by(check(sizes, rng, **settings), settings.get("measure", "mean")) == "learned" for _ in range(times)]
+    )
 
 
 @pytest.mark.parametrize("sizes", [[1], [2], [24, 2, 2], [2] * 10, [20]])
@@ -56,12 +58,12 @@ def test_the_draws_are_part_of_the_chance():
 def test_a_gain_is_seen():
     rng = np.random.default_rng(0)
     found = check([12] * 5, rng, gain=1.0)
-    assert kept_by(found) == "learned"
+    assert kept_by(found, "mean") == "learned"
     assert found["difference"] == pytest.approx(found["fitted"] - found["natural"])
     assert found["low"] < found["difference"] < found["high"] < 0
     assert found["even"] == pytest.approx(found["natural"] + 1)
     assert found["draws"] == DRAWS
-    assert kept_by(check([12] * 5, rng, gain=-1.0)) == "natural"
+    assert kept_by(check([12] * 5, rng, gain=-1.0), "mean") == "natural"
 
 
 def test_texts_are_counted_by_what_they_say_of_the_target():
@@ -73,13 +75,22 @@ def test_texts_are_counted_by_what_they_say_of_the_target():
     assert texts_of(losses[:1], np.array([0] * 5 + [1] * 30, np.int32), "worst") == 30
 
 
-def test_too_few_texts_keep_the_natural_weights_and_are_said_to_be_why():
-    few = {"high": -1.0, "texts": LEAST_CHECKED - 1.0}
-    assert kept_by(few) == "natural"
-    assert f"as few as {LEAST_CHECKED - 1} of one group; {LEAST_CHECKED} are needed" in why_natural(few)
+@pytest.mark.parametrize("measure", ["mean", "worst"])
+def test_too_few_texts_keep_the_natural_weights_and_are_said_to_be_why(measure):
+    least = LEAST_CHECKED[measure]
+    few, enough = ({"high": -1.0, "texts": float(texts)} for texts in (least - 1, least))
+    assert kept_by(few, measure) == "natural"
+    assert f"as few as {least - 1} of one group; {least} are needed" in why_natural(few, measure)
+    assert kept_by(enough, measure) == "learned"
     worse = {"high": 0.1, "texts": 50.0}
-    assert kept_by(worse) == "natural"
-    assert why_natural(worse).startswith("the fitted weights are no better")
+    assert kept_by(worse, measure) == "natural"
+    assert why_natural(worse, measure).startswith("the fitted weights are no better")
+
+
+def test_the_worst_group_is_judged_by_its_own_texts():
+    """One group of few texts that is worse than the others by far."""
+    assert falsely_kept([4], 300, measure="worst") == 0
+    assert falsely_kept([5], 300, measure="worst") <= 0.1
 
 
 def test_losses_of_groups_are_means_by_tokens():

@@ -1,19 +1,22 @@
 """Learned weights on a labelled corpus: the share of what balancing the true domains wins, and the time it takes.
 
-    python benchmarks/learned.py CORPUS FOLDER [--tokens 2500000] [--seeds 1] [--clusters 300] [--set KEY=VALUE ...]
+    python benchmarks/learned.py CORPUS FOLDER [--tokens 2500000] [--seeds 1] [--clusters 300]
+        [--only STRATEGY ...] [--set KEY=VALUE ...]
 
 CORPUS holds a Parquet file a domain, as `benchmarks/labelled.py` makes them. Of each domain HELD documents are taken
 out before anything else is done; the rest is the corpus of a job in FOLDER that is run once a strategy. What each
 strategy's schedule draws trains an n-gram model (`curation.language_model`), which is scored on the documents taken
 out. The macro loss is the mean over domains. The gain of the oracle, even weights of the true domains, is what the
-others' are a share of. `learned domains` has the labels too, and is to find what they are worth; `learned clusters`
-draws by clusters, and knows the labels of its validation texts only.
+others' are a share of, from random on, so `--only` needs both of these. `learned domains` has the labels too, and is to
+find what they are worth; `learned clusters` draws by clusters, and knows the labels of its validation texts only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,7 +26,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from curation.bpe import train_bpe
-from curation.cli import main as curation
 from curation.counter_rng import keys
 from curation.language_model.encoding import encode
 from curation.language_model.ngram import questions
@@ -112,9 +114,11 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=2_500_000)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--clusters", type=int, default=300)
-    parser.add_argument("--only", nargs="*", default=list(STRATEGIES))
+    parser.add_argument("--only", nargs="+", choices=list(STRATEGIES), default=list(STRATEGIES))
     parser.add_argument("--set", nargs="*", default=[])
     args = parser.parse_args()
+    if missing := {"random", "oracle"} - set(args.only):
+        parser.error(f"--only lacks {' and '.join(sorted(missing))}, which shares are computed of")
     domains, texts, labels = take_out(args.corpus, args.folder)
     path = write_job(args.folder, domains, args)
     for seed in range(args.seeds):
@@ -123,9 +127,9 @@ def main() -> None:
         for name in args.only:
             given = [f"run_dir={run_dir}", f"seed={seed}", *args.set, *STRATEGIES[name]]
             begun = time.monotonic()
-            code = curation(["run", str(path), *(part for one in given for part in ("--set", one))])
-            if code:
-                raise SystemExit(code)
+            command = [sys.executable, "-m", "curation.cli", "run", str(path)]
+            command += [part for one in given for part in ("--set", one)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             copies[name] = drawn(run_dir)
             told = json.loads((run_dir / "learned/_done.json").read_text())
             if "learned" in name:

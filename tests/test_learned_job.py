@@ -20,6 +20,7 @@ from curation.stages import learned, learning_outcome
 from curation.stages.context import Run
 from curation.stages.learned_weights import TRIALS, WEIGHTS, load_learned
 from curation.stages.learning_trials import try_batch
+from curation.stages.reference import files_digest, reference_files
 from curation.storage.store import Store
 from curation.verify.learned import check_learned
 from tests.test_pipeline import faults, run, worked
@@ -38,15 +39,21 @@ learning: {trials: 24, rounds: 2, vocabulary: 1024, pool_tokens: 100000, trial_t
 """
 
 
+def texts_of(number: int, size: int, again: int = 0) -> list[str]:
+    """Texts of a domain; further ones of the same words for another `again`."""
+    rng = np.random.default_rng(number)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))[rng.permutation(26)[:12]]
+    words = ["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(400)]
+    shares = 1 / np.arange(1, 401)
+    rng = np.random.default_rng((number, again)) if again else rng
+    return [" ".join(rng.choice(words, 60, p=shares / shares.sum())) for _ in range(size)]
+
+
 def build(folder: Path) -> str:
     """A corpus of domains with words of their own; returns the job's sources."""
     sources = ""
     for number, (name, size) in enumerate(SIZES.items()):
-        rng = np.random.default_rng(number)
-        letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))[rng.permutation(26)[:12]]
-        words = ["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(400)]
-        shares = 1 / np.arange(1, 401)
-        texts = [" ".join(rng.choice(words, 60, p=shares / shares.sum())) for _ in range(size)]
+        texts = texts_of(number, size)
         pq.write_table(pa.table({"text": texts}), folder / f"{name}.parquet")
         sources += f'\n  - {{domain: {name}, path: "{folder}/{name}.parquet"}}'
     return sources
@@ -152,19 +159,42 @@ def test_a_fit_that_died_goes_on_and_comes_out_the_same(finished, tmp_path, monk
 
 
 def test_texts_of_one_s_own_are_a_target(finished, tmp_path, at_once):
-    """They are of the kind of the rare domain, which gets more for it."""
+    """They are of the kind of the rare domain, which gets more for it; those that the corpus has are not trained on."""
     path, run_dir = finished
     target = tmp_path / "run"
     shutil.copytree(run_dir, target)
-    texts = pq.read_table(Path(path).parent / "rare.parquet")
-    pq.write_table(texts, tmp_path / "mine.parquet")
+    inside = pq.read_table(Path(path).parent / "rare.parquet")["text"].to_pylist()[:20]
+    pq.write_table(pa.table({"text": inside + texts_of(1, 60, again=1)}), tmp_path / "mine.parquet")
     mine = f"learning={{target: validation, validation: {{path: {tmp_path}/mine.parquet}}, trials: 24, rounds: 2}}"
-    at_once(path, target, mine, "learning.trial_tokens=20000", "learning.vocabulary=1024")
+    made = at_once(path, target, mine, "learning.trial_tokens=20000", "learning.vocabulary=1024")
     found = told(target)
     assert [group["name"] for group in found["groups"]] == ["validation"]
+    assert found["validation"] == {"fit": 40, "check": 40}
+    assert found["pool"]["documents"] <= sum(SIZES.values()) - 20
     units = {unit["name"]: unit for unit in found["units"]}
     assert units["rare"]["fitted"] > 2 * units["rare"]["natural"]
     assert units["rare"]["fitted"] / units["rare"]["natural"] > units["odd"]["fitted"] / units["odd"]["natural"]
+    reference = load_job(path, [mine]).learning.validation
+    assert made.stats["validation_files"] == files_digest(reference_files(reference, "learning.validation"))
+
+
+def test_other_texts_of_one_s_own_after_a_death_are_refused(finished, tmp_path, monkeypatch, at_once):
+    path, run_dir = finished
+    target, own = tmp_path / "run", tmp_path / "mine.parquet"
+    shutil.copytree(run_dir, target)
+    pq.write_table(pa.table({"text": texts_of(1, 60, again=1)}), own)
+    mine = f"learning={{target: validation, validation: {{path: {own}}}, trials: 24, rounds: 2, vocabulary: 1024}}"
+
+    def dies(*_):
+        raise InputError("died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(learned, "_rounds", dies)
+        with pytest.raises(InputError, match="died"):
+            at_once(path, target, mine)
+    pq.write_table(pa.table({"text": texts_of(1, 60, again=2)}), own)
+    with pytest.raises(InputError, match=r"learning.validation: its files changed since .* remove .*learned"):
+        at_once(path, target, mine)
 
 
 def test_damage_is_found(finished, tmp_path):
@@ -196,6 +226,11 @@ DAMAGE = [
     (_swap, "not the mixture that was best"),
     (lambda found: found["units"][0].update(upper=0.0), "not within the bounds"),
     (lambda found: found["check"].update(high=0.1), "not what the check says"),
+    (lambda found: found["check"].update(texts=3.0), "not what the check says"),
+    (lambda found: found["check"].update(natural=found["check"]["natural"] + 1), "not those of its groups"),
+    (lambda found: found["groups"][1].update(fitted=0.0), "not those of its groups"),
+    (lambda found: found["check"].update(difference=-9.0), "not those of its groups"),
+    (lambda found: found["units"][0].update(natural=found["units"][0]["natural"] + 3e-6), "do not add up to 1"),
     (lambda found: found.update(trials=5), "not the 5 trials"),
 ]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.bpe import token_ids
@@ -70,6 +71,14 @@ def together(parts: Sequence[Encoded]) -> Encoded:
     starts = [part.starts[:-1] + end for part, end in zip(parts, ends, strict=False)]
     tokens = np.concatenate([np.zeros(0, np.uint16), *(part.tokens for part in parts)])
     return Encoded(tokens, np.concatenate([np.zeros(0, np.int64), *starts, ends[-1:]]))
+
+
+def text_numbers(encoded: Encoded) -> NDArray[np.int64]:
+    """A number for each document, the same for those with the same tokens: int64[n]."""
+    ends, tokens = pa.py_buffer(encoded.starts * encoded.tokens.itemsize), pa.py_buffer(encoded.tokens)
+    texts = pa.Array.from_buffers(pa.large_binary(), encoded.documents, [None, ends, tokens])
+    numbers: NDArray[np.int64] = texts.dictionary_encode().indices.to_numpy().astype(np.int64)
+    return numbers
 
 
 def places(starts: NDArray[np.int64], rows: NDArray[np.integer]) -> NDArray[np.int64]:

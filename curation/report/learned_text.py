@@ -16,7 +16,7 @@ TARGETS = {
     "validation": "the loss on the texts that the job names",
 }
 OF = {"domains": "domains", "clusters": "groups of clusters"}
-#: Rows of the table, those whose weight is farthest from natural.
+#: Rows of the table, those of the largest weights.
 MOST_ROWS = 40
 
 
@@ -32,8 +32,15 @@ def learned_in_words(because: dict[str, Any]) -> str:
         f"the natural weights (difference {check['difference']:+.3f} nats a token, 95 % {check['low']:+.3f} to "
         f"{check['high']:+.3f})"
     )
-    kept = "" if because["kept"] == "learned" else "; that is no gain, so the natural weights are taken"
-    return f"{told}; {worth}{kept}"
+    return f"{told}; {worth}{_kept(because)}"
+
+
+def _kept(because: dict[str, Any]) -> str:
+    """Why the natural weights are taken, where they are."""
+    if because["kept"] == "learned":
+        return ""
+    why = "that is no gain" if because["check"]["high"] >= 0 else "those texts are too few to tell"
+    return f"; {why}, so the natural weights are taken"
 
 
 def learned_table(because: dict[str, Any]) -> Table:

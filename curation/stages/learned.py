@@ -24,13 +24,12 @@ from curation.errors import JobError
 from curation.sampling.learning import first_mixtures, last_mixtures, next_mixtures
 from curation.sampling.mixture_fit import Trials
 from curation.sampling.mixture_space import Floats
-from curation.sources.apart import read_apart
 from curation.stages import held_out, learning_texts
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.eligible import Cells, left_out
-from curation.stages.learned_weights import TRIALS, WEIGHTS, learns
-from curation.stages.learning_outcome import group_names, measure_of, outcome
+from curation.stages.learned_weights import LEARNED_VERSION, TRIALS, WEIGHTS, learns
+from curation.stages.learning_outcome import group_names, measure_of, outcome, why_natural
 from curation.stages.learning_sample import (
     FIT,
     LEAST_DOCUMENTS,
@@ -52,7 +51,7 @@ from curation.stages.learning_units import (
     theme_groups,
 )
 from curation.stages.phases import phases_of
-from curation.stages.reference import check_same, reference_files, reference_texts
+from curation.stages.reference import check_same, reference_files
 from curation.stages.splits import load_splits
 from curation.stages.workers import map_items
 
@@ -72,6 +71,7 @@ def settings(job: Job) -> dict[str, Any] | None:
     phase = {"budget", "clip", "cluster_exponent"}
     asking = [one for one, request in zip(job.phases, phases_of(job), strict=False) if reads_weights(request, of)]
     return {
+        "version": LEARNED_VERSION,
         "of": of,
         "learning": job.learning.model_dump(),
         "sampling": job.sampling.model_dump(include=sampling),
@@ -96,10 +96,8 @@ def work(run: Run) -> Result:
         told, stats = outcome(run, setting, trials)
         parts = [run.store.write_json(WEIGHTS, told), run.store.write_table(TRIALS, rounds)]
     if told["kept"] == "natural":
-        text = (
-            "the fitted weights are no better than the natural ones on texts that they were not fitted on; those stay"
-        )
-        run.reporter.event("note", stage="learned", text=text)
+        why = why_natural(told["check"], measure_of(run.job))
+        run.reporter.event("note", stage="learned", text=f"{why}; those stay")
     kept = {part.name for part in parts}
     made = [name for name in run.store.list("learned") if name.startswith("learned/") and "/_" not in name]
     run.store.remove([name for name in made if name not in kept])
@@ -114,11 +112,10 @@ def recheck(run: Run) -> None:
 
 
 def precheck(run: Run) -> None:
-    """The validation texts that the job names can be read: told before hours of work, not after."""
+    """The validation texts that the job names can be read and are enough: told before hours of work, not after."""
     reference = run.job.learning.validation
     if settings(run.job) is not None and reference:
-        read = partial(reference_texts, text_column=reference.text_column, key=KEY)
-        list(read_apart(read, reference_files(reference, KEY)[:1]))
+        learning_texts.check_given(reference)
 
 
 AFTER = ("documents", "centroids", "assignments", "clusters.grouping")
@@ -141,11 +138,6 @@ def _prepared(run: Run, say: Any) -> tuple[Setting, Floats | None]:
     if not store.exists(learning_texts.SAMPLE):
         learning_texts.save_sample(store, choose_sample(job, mixing, listed, group_of_cell))
     sample = learning_texts.load_sample(store)
-    alike = None
-    if group_of_cell is not None:
-        alike = _alike(mixing, group_of_cell, sample)
-        mixing = guarded(mixing, alike)
-        _tell_unheard(run, mixing, group_of_cell, sample)
     say("vocabulary")
     wanted = np.unique(sample.split).tolist()
     if not store.exists(learning_texts.VOCABULARY):
@@ -159,9 +151,17 @@ def _prepared(run: Run, say: Any) -> tuple[Setting, Floats | None]:
         if reference:
             list(map_items([reference_files(reference, KEY)], learning_texts.encode_given, store, job))
         say("n-grams")
-        list(map_items([encoding], learning_texts.compile_pool, store, job.learning.vocabulary))
+        list(map_items([encoding], learning_texts.compile_pool, store, job.learning.vocabulary, mixing.names))
+    if job.learning.validation:  # what was read may be older than a death
+        check_same(learning_texts.load_given_digest(store), job.learning.validation, KEY, f"{store.root}/learned")
     digest = store.hash(learning_texts.COMPILED)[1]
     scale = trial_scale(job, mixing, listed)
+    alike = None
+    if group_of_cell is not None:
+        settled = learning_texts.load_settled(store)
+        alike = _alike(mixing, group_of_cell, settled)
+        mixing = guarded(mixing, alike)
+        _tell_unheard(run, mixing, group_of_cell, settled)
     return Setting(mixing, scale, job.seed, job.learning.vocabulary, digest), alike
 
 

@@ -12,6 +12,8 @@ from curation.config import Job
 from curation.storage.store import Store
 
 WEIGHTS, TRIALS = "learned/weights.json", "learned/trials.parquet"
+#: Raised where the same trials would give other weights or figures: what was learned before is learned anew.
+LEARNED_VERSION = 2
 
 Learns = Literal["domains", "clusters"]
 

@@ -174,3 +174,34 @@ def _ranks(seed: int, doc_id: NDArray[np.int64], group: NDArray[np.int32]) -> tu
     rank = np.empty(len(group), np.int64)
     rank[order] = np.arange(len(group)) - np.searchsorted(group[order], group[order])
     return rank, np.where(group >= 0, most[group], 0)
+
+
+def without_copies(sample: Sample, text: NDArray[np.integer], given: int) -> Sample:
+    """The sample without what would be trained on and asked about, or asked about twice.
+
+    Copies reach the sample where `dedup.exact` is off, where documents begin alike, and where texts that the job names
+    are in its sources too. Of validation documents that are copies the first stays; the pool has none of them.
+
+    Args:
+        sample: as chosen.
+        text: integers[given + n], the same where two texts are: validation texts that the job names, then the sample.
+        given: number of the former.
+
+    Raises:
+        JobError: no group has validation documents left.
+    """
+    own, held = text[given:], sample.role >= FIT
+    asked = np.concatenate([np.arange(given), given + np.flatnonzero(held)])
+    _, first = np.unique(text[asked], return_index=True)
+    kept = ~held & ~np.isin(own, text[asked])
+    kept[asked[first][asked[first] >= given] - given] = True
+    group = np.where(kept & held, sample.group, -1)
+    for half in (FIT, CHECK):
+        sizes = np.bincount(group[(sample.role == half) & (group >= 0)], minlength=int(sample.group.max(initial=0)) + 1)
+        kept &= ~held | (sizes[sample.group] >= LEAST_HELD // 2)
+    if held.any() and not (kept & held).any():
+        raise JobError(
+            "learning.target: the validation documents of every group are copies of one another: set dedup.exact to "
+            "true, or name texts of your own in learning.validation"
+        )
+    return sample.only(kept)

@@ -7,6 +7,7 @@ tries hangs on the rounds before, so a round is waited for; a run that died goes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -72,18 +73,24 @@ def try_batch(batch: Round, store: Store, setting: Setting) -> None:
     store.write_table(batch.name, trials_table(batch, *halves))
 
 
-def try_checks(mixtures: Floats, store: Store, setting: Setting, draws: int) -> Floats:
-    """The losses on every validation document of some mixtures, each drawn anew so many times.
+class Checks(NamedTuple):
+    """Some mixtures, each drawn anew several times, on all n validation documents."""
 
-    Returns:
-        float64[mixtures, validation documents]: means over the draws, none of which the trials had.
-    """
+    losses: Floats
+    """float64[mixtures, draws, n], nats a token."""
+    half: NDArray[np.int8]
+    """FIT or CHECK."""
+    group: NDArray[np.int32]
+    tokens: Floats
+
+
+def try_checks(mixtures: Floats, store: Store, setting: Setting, draws: int) -> Checks:
+    """What some mixtures lose, each drawn anew so many times; none of the draws is one that the trials had."""
     compiled = load_compiled(store, setting.digest, setting.vocabulary)
     found = [
         [document_losses(compiled, setting, mixture, draw) for draw in range(1, draws + 1)] for mixture in mixtures
     ]
-    means: Floats = np.mean(found, axis=1)
-    return means
+    return Checks(np.array(found), *held_documents(compiled))
 
 
 def document_losses(compiled: Compiled, setting: Setting, mixture: Floats, draw: int) -> Floats:

@@ -48,8 +48,9 @@ def reference_texts(file: InputFile, text_column: str, key: str) -> list[str]:
 
 
 def no_text(files: list[InputFile], text_column: str, key: str) -> InputError:
-    """The error for files that hold no text."""
-    return InputError(f"{key}: there is no text under {text_column!r} in {files[0].path}: see its text_column")
+    """The error for files none of which holds a text where it is read."""
+    others = f" or the {len(files) - 1} other files that were read" if len(files) > 1 else ""
+    return InputError(f"{key}: there is no text under {text_column!r} in {files[0].path}{others}: see its text_column")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What learned weights promise: shares within their bounds, those that the trials speak for, and the plan's own.
+"""What learned weights promise: shares within their bounds, those that trials and check speak for, and the plan's own.
 
 The trials themselves are not run again. That the plan draws by the weights is covered by making it once more
 (`remade`); here its record must have them.
@@ -12,8 +12,9 @@ import numpy as np
 
 from curation.config import Job
 from curation.sampling.mixture_fit import target_of
+from curation.sampling.mixture_space import MixtureSpace
 from curation.stages.learned_weights import TRIALS, WEIGHTS, learns
-from curation.stages.learning_outcome import measure_of
+from curation.stages.learning_outcome import kept_by, measure_of
 from curation.stages.plan_tables import WEIGHTS as PLANNED
 from curation.storage.store import Store
 from curation.verify.files import Faults
@@ -31,17 +32,21 @@ def check_learned(store: Store, job: Job) -> Faults:
     names = ("natural", "lower", "upper", "even", "fitted", "weight")
     column = {name: np.array([unit[name] for unit in told["units"]], np.float64) for name in names}
     sums = [column[name].sum() for name in ("natural", "even", "fitted", "weight")]
-    yield fault_unless(np.allclose(sums, 1.0, atol=ROUNDING), f"{WEIGHTS}: shares do not add up to 1")
+    yield fault_unless(np.allclose(sums, 1.0, rtol=0.0, atol=ROUNDING), f"{WEIGHTS}: shares do not add up to 1")
     for name in ("even", "fitted", "weight"):
         inside = (column["lower"] - ROUNDING <= column[name]) & (column[name] <= column["upper"] + ROUNDING)
         yield fault_unless(bool(inside.all()), f"{WEIGHTS}: {name} is not within the bounds")
     yield from _trials(store, job, told, column["fitted"])
-    check = told["check"]
-    better = check["high"] < 0
-    yield fault_unless((told["kept"] == "learned") == better, f"{WEIGHTS}: what is kept is not what the check says")
-    if better:
+    yield from _check(job, told)
+    kept = kept_by(told["check"], measure_of(job))
+    yield fault_unless(told["kept"] == kept, f"{WEIGHTS}: what is kept is not what the check says")
+    if kept == "learned":
         same = np.array_equal(column["weight"], column["fitted"])
         yield fault_unless(same, f"{WEIGHTS}: the weights are not the fitted ones, which the check found better")
+    else:
+        start = MixtureSpace(column["natural"], column["lower"], column["upper"]).start
+        same = np.allclose(column["weight"], start, rtol=0.0, atol=ROUNDING)
+        yield fault_unless(same, f"{WEIGHTS}: the weights are not the natural ones within the bounds, which are kept")
     weight = {unit["name"]: unit["weight"] for unit in told["units"]}
     for phase in store.read_json(PLANNED):
         if phase["strategy"] == "learned":
@@ -63,3 +68,13 @@ def _trials(store: Store, job: Job, told: dict[str, Any], fitted: np.ndarray[Any
         yield fault_unless(best, f"{WEIGHTS}: fitted is not the mixture that was best in {TRIALS}")
         same = abs(float(target.min()) - told["fit"]["fitted"]) < ROUNDING
         yield fault_unless(same, f"{WEIGHTS}: the loss of the fitted mixture is not that of {TRIALS}")
+
+
+def _check(job: Job, told: dict[str, Any]) -> Faults:
+    """The losses of the check are those of its groups."""
+    check = told["check"]
+    by_group = np.array([[group[name] for group in told["groups"]] for name in ("natural", "fitted")], np.float64)
+    targets = target_of(by_group, measure_of(job)).tolist()
+    found = [check["natural"], check["fitted"], check["difference"]]
+    same = np.allclose(found, [*targets, targets[1] - targets[0]], rtol=0.0, atol=ROUNDING)
+    yield fault_unless(same, f"{WEIGHTS}: the losses of the check are not those of its groups")

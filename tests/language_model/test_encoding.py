@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curation.bpe import train_bpe
-from curation.language_model.encoding import END, encode, together
+from curation.language_model.encoding import END, encode, text_numbers, together
 
 TEXTS = ["a quick brown fox", "", "über den Fluß und in die Wälder 🦊", "a quick <|end|> brown", "\x00\n"]
 
@@ -41,3 +41,11 @@ def test_documents_are_taken_and_put_together() -> None:
 def test_a_vocabulary_that_16_bits_can_not_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="65536"):
         train_bpe(["a"], 70_000)
+
+
+def test_documents_of_the_same_tokens_have_the_same_number() -> None:
+    bpe = train_bpe(TEXTS, 300)
+    numbers = text_numbers(encode(bpe, [*TEXTS, TEXTS[2], "", TEXTS[0], TEXTS[0] + " "]))
+    assert numbers[5:8].tolist() == numbers[[2, 1, 0]].tolist()
+    assert len(set(numbers.tolist())) == len(TEXTS) + 1
+    assert text_numbers(encode(bpe, [])).tolist() == []

@@ -157,6 +157,8 @@ def test_languages_apart_and_a_number_found(finished, tmp_path):
         (["clustering.merge_above=1"], "clustering.merge_above"),
         (["sampling.balance=tree"], "sampling.balance is tree, which needs several numbers"),
         (["clustering.clusters=auto", "sampling.balance=groups"], "sampling.balance is groups, which needs several"),
+        (["clustering.grouping=spectral"], "grouping is spectral, which needs several numbers in clusters"),
+        (["clustering.clusters=auto", "clustering.grouping=spectral"], "grouping is spectral, which needs several"),
         (["clustering.clusters=2", "clustering.within=domain"], "3 domains need a cluster each"),
         (
             ["clustering.within=language", "clustering.engine=cuml"],

@@ -30,7 +30,8 @@ class Clustering(Section):
     """`ward`: K-Means, whose centroids Ward linkage groups. `kmeans`: hierarchical K-Means with resampling
     (arXiv 2405.15613): centroids that lie as dense where documents are rare, grouped by K-Means level by level.
     `spectral`: K-Means, whose clusters are cut apart where their documents border least on others, each level by
-    itself, so that a wide kind of text can be one group; for `sampling.balance` groups or levels."""
+    itself, so that a wide kind of text can be one group; for `sampling.balance` groups or levels. Needs several numbers
+    in `clusters`."""
     merge_above: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Clusters whose centroids all have a cosine similarity above this to one another are made one, before documents
     are assigned."""
@@ -64,7 +65,12 @@ class Clustering(Section):
             raise ValueError(
                 f"at most {MOST_GROUPED:,} clusters can be grouped or merged: {key} holds all their distances"
             )
-        if self.fine > MOST_CUT and self.levels and self.grouping == "spectral":
+        if self.grouping == "spectral" and not self.levels:
+            raise ValueError(
+                "grouping is spectral, which needs several numbers in clusters, [300, 45, 30], since it makes groups: "
+                "give them, or set grouping to ward"
+            )
+        if self.fine > MOST_CUT and self.grouping == "spectral":
             raise ValueError(f"at most {MOST_CUT:,} clusters can be grouped by spectral cuts, which need eigenvectors")
         if self.within != "none" and self.engine == "cuml":
             raise ValueError(f"within is {self.within}, which the engine cuml can't do: use auto or torch")

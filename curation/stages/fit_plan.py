@@ -61,7 +61,7 @@ class FitPlan:
         asked, seed = self.job.clustering, self.job.seed
         if asked.grouping == "kmeans":
             return lambda rows, centroids: resampled(rows, centroids, seed, FINE_ROUNDS)
-        if asked.grouping == "spectral" and asked.levels:
+        if asked.grouping == "spectral":
             return lambda rows, centroids: evened(rows, centroids, asked.levels, seed)
         return None
 

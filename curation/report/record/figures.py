@@ -117,7 +117,7 @@ def _algorithm(asked: Clustering) -> str:
     told = [ALGORITHM]
     if asked.grouping == "kmeans":
         told.append("centroids and groups by hierarchical K-Means with resampling (arXiv 2405.15613)")
-    elif asked.levels and asked.grouping == "spectral":
+    elif asked.grouping == "spectral":
         told.append("groups by normalised cuts of the graph of clusters (Ng, Jordan, Weiss 2002)")
     elif asked.levels:
         told.append("groups by Ward linkage of the centroids")

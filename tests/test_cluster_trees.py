@@ -176,9 +176,20 @@ def test_what_can_not_be_is_refused(tmp_path, sets, said):
 def test_keys_that_go_together_are_taken(tmp_path):
     path = job(tmp_path, tmp_path / "run")
     found = load_job(path, ["clustering.clusters=auto", "sampling.min_cluster_share=0.01"]).clustering
-    assert (found.fine, found.levels, found.groups) == (1000, [], None)
+    assert (found.fine, found.most, found.levels, found.groups) == (1000, 1000, [], None)
     found = load_job(path, ["clustering.clusters=[50000, 200, 30]", "clustering.grouping=kmeans"]).clustering
     assert (found.fine, found.levels, found.groups) == (50000, [200, 30], 30)
+
+
+def test_strata_that_find_a_number_each_can_come_to_more_than_one_of_them(tmp_path):
+    """Whether a cluster exists is then known when there are clusters (`eligible.left_out`)."""
+    path = job(tmp_path, tmp_path / "run")
+    late = ["clustering.clusters=auto", "sampling.exclude=[{cluster: 1500, reason: a}]"]
+    with pytest.raises(JobError, match="the last cluster is 999"):
+        load_job(path, late)
+    found = load_job(path, [*late, "clustering.within=domain", "sampling.max_cluster_share=0.0005"])
+    assert found.clustering.most is None
+    assert found.clustering.fault("clusters", 2000) is None
 
 
 def test_groups_that_the_centroids_hang_on_are_part_of_their_key(tmp_path):

@@ -36,7 +36,7 @@ STRATEGIES = {
 #: What became of the centroids before documents were assigned, by `clustering.grouping`.
 SECOND_FITS = {
     "kmeans": " The centroids are those of a second fit, to the vectors nearest to each centroid of the first.",
-    "spectral": " The centroids are those of a second fit, to vectors drawn nearly evenly over the groups of the first.",
+    "spectral": " The centroids are those of a second fit, to vectors even over the groups of the first.",
 }
 
 #: UTF-8 bytes of text that count as a token where the job file says nothing.

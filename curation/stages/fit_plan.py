@@ -16,7 +16,7 @@ from curation.clustering.auto_count import choose_count
 from curation.clustering.hierarchical import FINE_ROUNDS, resampled
 from curation.clustering.refine import Again, refined
 from curation.clustering.spectral import evened, neighbours
-from curation.clustering.strata import Centroids, Sample, divided, fillable, first_centroids, stratum_of_each
+from curation.clustering.strata import Sample, divided, fillable, first_centroids, in_strata, stratum_of_each
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
 from curation.config.clustering import MOST_AUTO
@@ -67,10 +67,9 @@ class FitPlan:
 
     def finish(self, state: FitState, sizes: Sizes) -> Finished:
         """What documents are assigned to."""
-        each = np.zeros(len(state.centroids), np.int16) if self.stratum is None else self.stratum
         asked, apart = self.job.clustering, self.stratum is not None
         found, told = refined(
-            Centroids(state.centroids, each),
+            in_strata(state.centroids, self.stratum),
             self.sample,
             self._again,
             asked.merge_above,

@@ -149,7 +149,7 @@ def test_the_figures_are_those_of_the_run():
 
 
 @pytest.mark.parametrize(
-    ("grouping", "told"), [("kmeans", "the vectors nearest to each"), ("spectral", "drawn nearly evenly over the groups")]
+    ("grouping", "told"), [("kmeans", "the vectors nearest to each"), ("spectral", "even over the groups of the first")]
 )
 def test_a_second_fit_is_told(grouping, told):
     facts = made()

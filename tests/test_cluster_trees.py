@@ -18,7 +18,7 @@ from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
 from curation.sampling.preference import preference
 from curation.stages import centroids
-from curation.stages.centroid_file import CENTROIDS, load_fitted
+from curation.stages.centroid_file import CENTROIDS, NEIGHBOURS, load_fitted, load_neighbours
 from curation.stages.eligible import load_eligible
 from curation.stages.fit_plan import fit_plan
 from curation.stages.fits import fit_restarts
@@ -229,7 +229,7 @@ def test_a_run_that_is_killed_after_the_fit_does_not_refine_twice(tmp_path):
     whole = fit_into("whole", finish)
     with pytest.raises(KilledError):
         fit_into("cut", killed)
-    assert fit_into("cut", finish).part == whole.part
+    assert fit_into("cut", finish).parts == whole.parts
     assert fits[2] == []  # the fit was saved and not done again
     assert list(Store.open(str(tmp_path / "cut")).list("centroids")) == [CENTROIDS]
     assert not np.array_equal(whole.finished.fitted.centroids, whole.best.centroids)
@@ -267,4 +267,7 @@ def test_groups_of_kinds_of_text_share_as_the_mean_of_their_levels(tmp_path):
     corpus._known.clear()
     found = corpus.clustered(asked).fitted
     assert np.array_equal(found.centroids, load_fitted(store).centroids)
-    assert np.array_equal(found.neighbours, load_fitted(store).neighbours)
+    assert np.array_equal(found.neighbours, load_neighbours(store, len(found.centroids)))
+    assert load_fitted(store).neighbours is None  # assignments are made without
+    parts = [part.name for part in store.marker("centroids").parts]
+    assert parts == [NEIGHBOURS, CENTROIDS] == sorted(store.list("centroids").keys() & {NEIGHBOURS, CENTROIDS})[::-1]

@@ -25,8 +25,8 @@ class Clustering(Section):
     clusters: Count | Annotated[list[Count], Field(min_length=2, max_length=6)] | Literal["auto"] = 100
     """Number of clusters; fewer are made when there are fewer different documents. Several numbers, falling,
     [2000, 100] or [2000, 200, 30]: so many clusters, grouped into so many groups that people can read, these into
-    groups again, and so on. `auto`: as many as tell documents apart that lasts, found on a sample; at most 1,000, in each
-    stratum where `within` makes any."""
+    groups again, and so on. `auto`: as many as tell documents apart that lasts, found on a sample; at most
+    1,000, or 1,000 in each domain or language where `within` parts them."""
     grouping: Literal["ward", "kmeans", "spectral"] = "ward"
     """`ward`: K-Means, whose centroids Ward linkage groups. `kmeans`: hierarchical K-Means with resampling
     (arXiv 2405.15613): centroids that lie as dense where documents are rare, grouped by K-Means level by level.

@@ -16,15 +16,27 @@ from curation.clustering.auto_count import choose_count
 from curation.clustering.hierarchical import FINE_ROUNDS, resampled
 from curation.clustering.refine import Again, refined
 from curation.clustering.spectral import evened, neighbours
-from curation.clustering.strata import Sample, divided, fillable, first_centroids, in_strata, stratum_of_each
+from curation.clustering.strata import (
+    Sample,
+    divided,
+    fillable,
+    first_centroids,
+    in_strata,
+    nearest_two_within,
+    stratum_of_each,
+)
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
 from curation.config.clustering import MOST_AUTO
+from curation.errors import RunError
 from curation.stages.centroid_file import Fitted
 from curation.stages.fits import Finished
 
 #: A step over all rows: how many are nearest to each centroid, int64[K].
 Sizes = Callable[[NDArray[np.float32], NDArray[np.int16] | None], NDArray[np.int64]]
+
+#: What is said where a share of few documents is none.
+NO_ROWS = "clustering: no document was chosen to fit on; set clustering.fit_rows higher"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +87,10 @@ class FitPlan:
             asked.merge_above,
             lambda now: sizes(now.centroids, now.stratum if apart else None),
         )
-        shared = neighbours(self.sample.rows, found.centroids) if asked.grouping == "spectral" else None
+        shared = None
+        if asked.grouping == "spectral":
+            labels, _, _ = nearest_two_within(self.sample.rows, self.sample.stratum, found)
+            shared = neighbours(self.sample.rows, found.centroids, labels)
         return Finished(Fitted(found.centroids, found.stratum if apart else None, shared), told)
 
 
@@ -86,7 +101,12 @@ def fit_plan(job: Job, sample: Sample, documents: NDArray[np.int64] | None) -> F
         job: the job.
         sample: rows of every stratum.
         documents: int64[S], to fit on in each stratum; None: there are no strata.
+
+    Raises:
+        RunError: there is no row.
     """
+    if not len(sample.rows):
+        raise RunError(NO_ROWS)
     clusters, told = _clusters(job, sample, documents)
     stratum = None if documents is None else stratum_of_each(fillable(sample, clusters).tolist())
     return FitPlan(job, sample, clusters, stratum, told)

@@ -48,6 +48,7 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
 
     Raises:
         JobError: documents are to be clustered by language, and the run has not found out theirs.
+        RunError: so few are to be fitted on that there is none.
     """
     documents, asked = sample.documents, job.clustering
     hashes = np.concatenate([vector_hashes(part) for part in sample.vectors])

@@ -18,7 +18,7 @@ from curation.pipeline import STAGES, stage_fingerprint
 from curation.progress import Reporter
 from curation.sampling.preference import preference
 from curation.stages import centroids
-from curation.stages.centroid_file import CENTROIDS, load_fitted
+from curation.stages.centroid_file import CENTROIDS, NEIGHBOURS, load_fitted, load_neighbours
 from curation.stages.eligible import load_eligible
 from curation.stages.fit_plan import fit_plan
 from curation.stages.fits import fit_restarts
@@ -157,6 +157,8 @@ def test_languages_apart_and_a_number_found(finished, tmp_path):
         (["clustering.merge_above=1"], "clustering.merge_above"),
         (["sampling.balance=tree"], "sampling.balance is tree, which needs several numbers"),
         (["clustering.clusters=auto", "sampling.balance=groups"], "sampling.balance is groups, which needs several"),
+        (["clustering.grouping=spectral"], "grouping is spectral, which needs several numbers in clusters"),
+        (["clustering.clusters=auto", "clustering.grouping=spectral"], "grouping is spectral, which needs several"),
         (["clustering.clusters=2", "clustering.within=domain"], "3 domains need a cluster each"),
         (
             ["clustering.within=language", "clustering.engine=cuml"],
@@ -174,9 +176,20 @@ def test_what_can_not_be_is_refused(tmp_path, sets, said):
 def test_keys_that_go_together_are_taken(tmp_path):
     path = job(tmp_path, tmp_path / "run")
     found = load_job(path, ["clustering.clusters=auto", "sampling.min_cluster_share=0.01"]).clustering
-    assert (found.fine, found.levels, found.groups) == (1000, [], None)
+    assert (found.fine, found.most, found.levels, found.groups) == (1000, 1000, [], None)
     found = load_job(path, ["clustering.clusters=[50000, 200, 30]", "clustering.grouping=kmeans"]).clustering
     assert (found.fine, found.levels, found.groups) == (50000, [200, 30], 30)
+
+
+def test_strata_that_find_a_number_each_can_come_to_more_than_one_of_them(tmp_path):
+    """Whether a cluster exists is then known when there are clusters (`eligible.left_out`)."""
+    path = job(tmp_path, tmp_path / "run")
+    late = ["clustering.clusters=auto", "sampling.exclude=[{cluster: 1500, reason: a}]"]
+    with pytest.raises(JobError, match="the last cluster is 999"):
+        load_job(path, late)
+    found = load_job(path, [*late, "clustering.within=domain", "sampling.max_cluster_share=0.0005"])
+    assert found.clustering.most is None
+    assert found.clustering.fault("clusters", 2000) is None
 
 
 def test_groups_that_the_centroids_hang_on_are_part_of_their_key(tmp_path):
@@ -216,7 +229,7 @@ def test_a_run_that_is_killed_after_the_fit_does_not_refine_twice(tmp_path):
     whole = fit_into("whole", finish)
     with pytest.raises(KilledError):
         fit_into("cut", killed)
-    assert fit_into("cut", finish).part == whole.part
+    assert fit_into("cut", finish).parts == whole.parts
     assert fits[2] == []  # the fit was saved and not done again
     assert list(Store.open(str(tmp_path / "cut")).list("centroids")) == [CENTROIDS]
     assert not np.array_equal(whole.finished.fitted.centroids, whole.best.centroids)
@@ -254,4 +267,7 @@ def test_groups_of_kinds_of_text_share_as_the_mean_of_their_levels(tmp_path):
     corpus._known.clear()
     found = corpus.clustered(asked).fitted
     assert np.array_equal(found.centroids, load_fitted(store).centroids)
-    assert np.array_equal(found.neighbours, load_fitted(store).neighbours)
+    assert np.array_equal(found.neighbours, load_neighbours(store, len(found.centroids)))
+    assert load_fitted(store).neighbours is None  # assignments are made without
+    parts = [part.name for part in store.marker("centroids").parts]
+    assert parts == [NEIGHBOURS, CENTROIDS] == sorted(store.list("centroids").keys() & {NEIGHBOURS, CENTROIDS})[::-1]

@@ -173,7 +173,7 @@ def test_a_killed_run_goes_on_with_the_restart_it_was_in(tmp_path, monkeypatch, 
     with pytest.raises(KilledError):
         fit_restarts(store, asked, partial(kmeans_plus_plus, rows, 12), *calls, until)
     again = fit_restarts(store, asked, partial(kmeans_plus_plus, rows, 12), *calls, tell)
-    assert again.part == whole.part
+    assert again.parts == whole.parts
     assert again.figures(600) == whole.figures(600)
     assert [entry for entry in seen if entry[0] < killed[0]] == [e for e in undisturbed if e[0] < killed[0]]  # once
     assert seen.count(killed) == 2  # what was not saved yet is done again, and no more
@@ -192,7 +192,7 @@ def test_a_finished_restart_is_not_fitted_again(tmp_path):
     def refused(*_):
         raise AssertionError("nothing is left to fit")
 
-    assert fit_restarts(store, asked, refused, refused, refused, refused).part == first.part
+    assert fit_restarts(store, asked, refused, refused, refused, refused).parts == first.parts
 
 
 @pytest.mark.parametrize(

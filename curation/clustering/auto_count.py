@@ -77,7 +77,7 @@ def numbers(most: int) -> list[int]:
 def below_line(clusters: NDArray[np.int64], distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far ln W lies below the line between its ends, over ln K, in nats: float64[n]."""
     place, height = np.log(clusters), np.log(distances)
-    line = height[0] + (height[-1] - height[0]) * place / max(float(place[-1]), 1.0)
+    line = height[0] + (height[-1] - height[0]) * place / (float(place[-1]) or 1.0)
     return np.asarray(line - height, np.float64)
 
 

@@ -12,6 +12,11 @@ K-Means gives its clusters to what there is most of, so the few documents of a r
 no cut can part them. So it is done twice (`evened`): groups of the first clusters tell how rare each row is, K-Means is
 fitted anew to rows drawn by that, and the groups that count are those of the second clusters.
 
+Which cluster is a row's own is decided exactly (`assign`), but not what it shares with others: products in float32,
+eigenvectors and K-Means on these are the same bits on the same machine and libraries, for any number of workers. On
+another kind of processor last bits differ, and a row whose fifth and sixth centroid are nearly tied, or a cluster on
+the boundary of two groups, can fall otherwise; the second fit then starts from other rows.
+
 Cost: some similarities of a sample, and G eigenvectors of a K x K table: 300 clusters take 0.1 s, 3,000 some 10 s.
 """
 
@@ -28,7 +33,7 @@ from curation.counter_rng import uniform
 
 #: Centroids that a document is shared out over, and the width of the softmax, in cosine.
 SHARED_BY, WIDTH = 5, 0.02
-#: Rows that are shared out at a time, and decimals kept, so that a last bit can't matter.
+#: Rows that are shared out at a time, and decimals kept, which swallow most of what last bits do.
 BLOCK, DECIMALS = 4096, 6
 #: Fits of K-Means on the eigenvectors, of which the best one is kept.
 FITS = 3
@@ -38,12 +43,15 @@ EXPONENT = 0.15
 ITERATIONS = 25
 
 
-def neighbours(rows: NDArray[np.float16], centroids: NDArray[np.float32]) -> NDArray[np.float64]:
+def neighbours(
+    rows: NDArray[np.float16], centroids: NDArray[np.float32], labels: NDArray[np.int32]
+) -> NDArray[np.float64]:
     """How the documents of each cluster are shared out over all.
 
     Args:
         rows: float16[n, d] unit vectors, a sample in a fixed order.
         centroids: float32[K, d] unit vectors.
+        labels: int32[n], the cluster of each row; within strata that need not be the nearest of all.
 
     Returns:
         float64[K, K], each row sums to 1; a cluster without rows keeps all to itself.
@@ -57,11 +65,9 @@ def neighbours(rows: NDArray[np.float16], centroids: NDArray[np.float32]) -> NDA
             similar = rows[start : start + BLOCK].astype(np.float32) @ centroids.T
             near = np.argpartition(-similar, most - 1, axis=1)[:, :most]
             close = np.take_along_axis(similar, near, axis=1).astype(np.float64)
-            best = close.argmax(axis=1)
             weight = np.exp((close - close.max(axis=1, keepdims=True)) / WIDTH)
             weight /= weight.sum(axis=1, keepdims=True)
-            own = np.take_along_axis(near, best[:, None], axis=1)
-            flat = (own * count + near).ravel()
+            flat = (labels[start : start + BLOCK, None].astype(np.int64) * count + near).ravel()
             shared += np.bincount(flat, weight.ravel(), count * count).reshape(count, count)
     totals = shared.sum(axis=1)
     shared[totals == 0, totals == 0] = 1.0
@@ -84,7 +90,7 @@ def evened(
         float32[K', d] unit vectors, K' = K unless the rows drawn are fewer different ones.
     """
     labels = nearest(rows, centroids)
-    paths = spectral_groups(neighbours(rows, centroids), levels, seed)[labels]
+    paths = spectral_groups(neighbours(rows, centroids, labels), levels, seed)[labels]
     weight = np.zeros(len(rows))
     for level in paths.T:
         sizes = np.bincount(level).astype(np.float64)

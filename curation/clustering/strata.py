@@ -42,21 +42,28 @@ class Centroids:
     stratum: NDArray[np.int16]
 
 
+def in_strata(centroids: NDArray[np.float32], stratum: NDArray[np.int16] | None) -> Centroids:
+    """Centroids with the stratum of each, int16[K]; None: there are no strata, so all are of stratum 0."""
+    return Centroids(centroids, np.zeros(len(centroids), np.int16) if stratum is None else stratum)
+
+
 class StratifiedRows:
     """The rows of one actor, a block for each stratum."""
 
     def __init__(self, blocks: Sequence[RowBlock]) -> None:
         self._blocks = list(blocks)
 
-    def step(self, centroids: NDArray[np.float32], stratum: NDArray[np.int16]) -> StepResult:
-        """See `RowBlock.step`: rows go to the nearest centroid of their stratum; `stratum` as in `Centroids`."""
-        found = [self._blocks[number].step(centroids[part]) for number, part in parts_of(stratum)]
+    def step(self, centroids: NDArray[np.float32], stratum: NDArray[np.int16] | None) -> StepResult:
+        """See `RowBlock.step`: rows go to the nearest centroid of their stratum; `stratum` as in `in_strata`."""
+        each = in_strata(centroids, stratum).stratum
+        found = [self._blocks[number].step(centroids[part]) for number, part in parts_of(each)]
         sums, counts = ([getattr(one, name) for one in found] for name in ("sums", "counts"))
         return StepResult(np.concatenate(sums), np.concatenate(counts), sum(one.changed for one in found))
 
-    def worst(self, centroids: NDArray[np.float32], most: int, stratum: NDArray[np.int16]) -> Worst:
+    def worst(self, centroids: NDArray[np.float32], most: int, stratum: NDArray[np.int16] | None) -> Worst:
         """See `RowBlock.worst`: up to `most` of each stratum."""
-        found = [(n, self._blocks[n].worst(centroids[part], most)) for n, part in parts_of(stratum)]
+        each = in_strata(centroids, stratum).stratum
+        found = [(n, self._blocks[n].worst(centroids[part], most)) for n, part in parts_of(each)]
         return merge_worst([one.of_stratum(number) for number, one in found], most)
 
 

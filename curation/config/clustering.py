@@ -25,12 +25,14 @@ class Clustering(Section):
     clusters: Count | Annotated[list[Count], Field(min_length=2, max_length=6)] | Literal["auto"] = 100
     """Number of clusters; fewer are made when there are fewer different documents. Several numbers, falling,
     [2000, 100] or [2000, 200, 30]: so many clusters, grouped into so many groups that people can read, these into
-    groups again, and so on. `auto`: as many as tell documents apart that lasts, found on a sample; at most 1,000."""
+    groups again, and so on. `auto`: as many as tell documents apart that lasts, found on a sample; at most
+    1,000, or 1,000 in each domain or language where `within` parts them."""
     grouping: Literal["ward", "kmeans", "spectral"] = "ward"
     """`ward`: K-Means, whose centroids Ward linkage groups. `kmeans`: hierarchical K-Means with resampling
     (arXiv 2405.15613): centroids that lie as dense where documents are rare, grouped by K-Means level by level.
     `spectral`: K-Means, whose clusters are cut apart where their documents border least on others, each level by
-    itself, so that a wide kind of text can be one group; for `sampling.balance` groups or levels."""
+    itself, so that a wide kind of text can be one group; for `sampling.balance` groups or levels. Needs several numbers
+    in `clusters`."""
     merge_above: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Clusters whose centroids all have a cosine similarity above this to one another are made one, before documents
     are assigned."""
@@ -64,7 +66,12 @@ class Clustering(Section):
             raise ValueError(
                 f"at most {MOST_GROUPED:,} clusters can be grouped or merged: {key} holds all their distances"
             )
-        if self.fine > MOST_CUT and self.levels and self.grouping == "spectral":
+        if self.grouping == "spectral" and not self.levels:
+            raise ValueError(
+                "grouping is spectral, which needs several numbers in clusters, [300, 45, 30], since it makes groups: "
+                "give them, or set grouping to ward"
+            )
+        if self.fine > MOST_CUT and self.grouping == "spectral":
             raise ValueError(f"at most {MOST_CUT:,} clusters can be grouped by spectral cuts, which need eigenvectors")
         if self.within != "none" and self.engine == "cuml":
             raise ValueError(f"within is {self.within}, which the engine cuml can't do: use auto or torch")
@@ -72,10 +79,15 @@ class Clustering(Section):
 
     @property
     def fine(self) -> int:
-        """The number of clusters that documents are to be assigned to; with `auto` the most that it can be."""
+        """The number of clusters that documents are to be assigned to; with `auto` the most that a fit looks at."""
         if isinstance(self.clusters, list):
             return self.clusters[0]
         return self.clusters if isinstance(self.clusters, int) else MOST_AUTO
+
+    @property
+    def most(self) -> int | None:
+        """The most clusters that there can be; None: strata find a number each, and how many there are is not known."""
+        return None if self.clusters == "auto" and self.within != "none" else self.fine
 
     @property
     def levels(self) -> list[int]:
@@ -93,6 +105,6 @@ class Clustering(Section):
             return f"sampling.balance is {balance}, which needs several numbers in clustering.clusters: [2000, 100]"
         if balance == "tree" and self.grouping == "spectral":
             return "sampling.balance is tree, and spectral groups are no tree: use levels or groups"
-        if self.within == "domain" and self.fine < domains:
+        if self.within == "domain" and self.clusters != "auto" and self.fine < domains:
             return f"clustering.within is domain, and {domains} domains need a cluster each: raise clustering.clusters"
         return None

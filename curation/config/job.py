@@ -180,7 +180,7 @@ class Job(Section):
                 raise ValueError(f"keep_columns of domain {source.domain!r} names a column twice")
 
     def _check_sampling(self) -> None:
-        sampling, clusters = self.sampling, self.clustering.fine
+        sampling, clusters = self.sampling, self.clustering.most
         if not self.quality.given:
             reader = (
                 "sampling.order is curriculum"
@@ -204,9 +204,9 @@ class Job(Section):
                 )
             if sampling.min_cluster_share or sampling.max_cluster_share < 1:
                 raise ValueError("sampling.interleave is random, which keeps to no cluster share")
-        if sampling.max_cluster_share * clusters < 1:
+        if clusters and sampling.max_cluster_share * clusters < 1:
             raise ValueError(f"sampling.max_cluster_share: {clusters} clusters need at least {1 / clusters:.4g} each")
-        if self.clustering.clusters != "auto" and sampling.min_cluster_share * clusters > 1:
+        if clusters and self.clustering.clusters != "auto" and sampling.min_cluster_share * clusters > 1:
             raise ValueError(
                 f"sampling.min_cluster_share: {clusters} clusters can have at most {1 / clusters:.4g} each"
             )
@@ -214,7 +214,7 @@ class Job(Section):
         for number, exclusion in enumerate(sampling.exclude):
             if exclusion.domain is not None and exclusion.domain not in self.domains:
                 raise ValueError(f"sampling.exclude.{number}.domain: there is no domain {exclusion.domain!r}")
-            if exclusion.cluster is not None and exclusion.cluster >= clusters:
+            if clusters and exclusion.cluster is not None and exclusion.cluster >= clusters:
                 raise ValueError(f"sampling.exclude.{number}.cluster: the last cluster is {clusters - 1}")
         if not set(self.domains) - out:
             raise ValueError("sampling.exclude leaves out every domain")

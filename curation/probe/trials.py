@@ -31,7 +31,7 @@ from curation.stages.workers import map_items
 from curation.storage.store import Store, fingerprint
 
 #: Raise it when a cell's figures change for the same pool and strategy.
-TRIALS_VERSION = 2
+TRIALS_VERSION = 3
 #: The key of a cell's file under which the loss on each validation document is.
 BY_DOCUMENT = "by_document"
 #: Documents of the pool that a task compiles for the n-gram model.

@@ -33,6 +33,12 @@ STRATEGIES = {
     "given": "given by the job",
 }
 
+#: What became of the centroids before documents were assigned, by `clustering.grouping`.
+SECOND_FITS = {
+    "kmeans": " The centroids are those of a second fit, to the vectors nearest to each centroid of the first.",
+    "spectral": " The centroids are those of a second fit, to vectors even over the groups of the first.",
+}
+
 #: UTF-8 bytes of text that count as a token where the job file says nothing.
 BYTES_PER_TOKEN = 4.0
 
@@ -126,6 +132,7 @@ def _clusters(facts: Facts) -> str:
     return (
         f"{method} put the vectors into {found['clusters']:,} clusters{grouped}{apart}: mean similarity to the "
         f"centroid {found['mean_similarity']:.3f}, coherence (simplified silhouette) {found['coherence']:.3f}."
+        f"{SECOND_FITS.get(asked['grouping'], '')}"
     )
 
 

@@ -26,7 +26,7 @@ from curation.storage.uris import split_uri
 CARD, CROISSANT = "shards/README.md", "shards/croissant.json"
 
 #: Raise it when the cards of the same run come out otherwise: reports that are done are then done again.
-CARDS_VERSION = 1
+CARDS_VERSION = 2
 
 #: Keys of the job file that are paths, or may be.
 _PATHS = ("path", "model", "tokenizer")

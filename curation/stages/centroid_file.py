@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.storage.store import Store
+from curation.storage.store import Part, Store
 
-CENTROIDS = "centroids/centroids.npz"
+#: The centroids; and how their clusters border on one another, apart, since only the groups are made of that.
+CENTROIDS, NEIGHBOURS = "centroids/centroids.npz", "centroids/neighbours.npz"
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The committed centroids.
+    """What a fit comes to.
 
     Attributes:
         centroids: float32[K, d].
@@ -28,9 +29,23 @@ class Fitted:
 
 
 def load_fitted(store: Store) -> Fitted:
-    """What documents are assigned to."""
+    """What documents are assigned to: without the neighbours."""
     arrays = store.read_arrays(CENTROIDS)
-    return Fitted(arrays["centroids"], arrays.get("stratum"), arrays.get("neighbours"))
+    return Fitted(arrays["centroids"], arrays.get("stratum"))
+
+
+def save_neighbours(store: Store, shared: NDArray[np.float64]) -> Part:
+    """Commits the neighbours, float64[K, K]; nearly all are 0, so only the others are written, by their place."""
+    place = np.flatnonzero(shared)
+    return store.write_arrays(NEIGHBOURS, {"place": place, "share": shared.ravel()[place]})
+
+
+def load_neighbours(store: Store, clusters: int) -> NDArray[np.float64]:
+    """The committed neighbours of so many clusters, float64[K, K]."""
+    arrays = store.read_arrays(NEIGHBOURS)
+    shared = np.zeros(clusters * clusters)
+    shared[arrays["place"]] = arrays["share"]
+    return shared.reshape(clusters, clusters)
 
 
 def load_centroids(store: Store) -> NDArray[np.float32]:

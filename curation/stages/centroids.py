@@ -16,13 +16,18 @@ from curation.stages.engine import precheck
 INIT_ROWS, INIT_ROWS_A_CLUSTER = 20_000, 50
 
 
+#: Raise it when spectral groups, or the centroids that are fitted to them, come out otherwise: they are made again.
+SPECTRAL_VERSION = 2
+
+
 def settings(job: Job) -> dict[str, Any]:
     """What the centroids depend on besides the embeddings."""
     asked = job.clustering
     # Spectral groups have the centroids fitted anew, to rows even over the groups of every level.
+    spectral = {"spectral": SPECTRAL_VERSION} if asked.grouping == "spectral" else {}
     clusters = asked.clusters if asked.clusters == "auto" or asked.grouping == "spectral" else asked.fine
     clustering = asked.model_dump(exclude={"engine", "clusters"}) | {"clusters": clusters}
-    return {"clustering": clustering, "seed": job.seed}
+    return {"clustering": clustering, "seed": job.seed, **spectral}
 
 
 def work(run: Run) -> Result:

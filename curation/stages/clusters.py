@@ -9,7 +9,7 @@ and the medoids merge in any order, so the splits can't matter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from curation.clustering.groups import group_clusters
 from curation.clustering.junk import junk_warnings
 from curation.clustering.terms import occurrences, salient_terms, shared_words
 from curation.config import Job
-from curation.stages.centroid_file import Fitted, load_fitted
+from curation.stages.centroid_file import Fitted, load_fitted, load_neighbours
 from curation.stages.context import Result, Run, Stage
 from curation.stages.splits import load_splits, part_name
 from curation.stages.workers import map_items
@@ -85,6 +85,8 @@ def work(run: Run) -> Result:
         assert total is not None, "a run has at least one split"
         if run.job.clustering.levels:
             progress.advance(text="groups")
+            if run.job.clustering.grouping == "spectral":
+                fitted = replace(fitted, neighbours=load_neighbours(run.store, clusters))
             paths = paths_of(run.job, fitted)
         groups = None if paths is None else paths[:, 0]
         progress.advance(text="terms")

@@ -27,6 +27,7 @@ from curation.stages import ray_cluster, workers
 from curation.stages.board import board, record
 from curation.stages.context import Run
 from curation.stages.cuml_rank import RankActor, even_pieces, rows_to_fit
+from curation.stages.fit_plan import NO_ROWS
 
 #: Seconds that the cluster has to make room for all ranks (a node may have to come up), and that they have to join.
 PLACEMENT_SECONDS, CONNECT_SECONDS = 600.0, 300.0
@@ -78,7 +79,7 @@ class CumlGang:
         self._counts = rows_to_fit(run, share)
         self.rows: int = sum(self._counts.values())
         if not self.rows:
-            raise RunError("clustering: no document was chosen to fit on; set clustering.fit_rows higher")
+            raise RunError(NO_ROWS)
         self._actors: list[Any] = []
         self._group: Any = None
         self._lost: list[str] = []

@@ -61,35 +61,35 @@ class RankActor(RowActor):
         self._rank.close()
 
 
-def rows_to_fit(run: Run, share: float) -> dict[str, int]:
-    """How many rows of each part of `embeddings` are fitted on, parts in the order of their documents."""
-    names = [part_name("embeddings", split.split_id) for split in load_splits(run.store)]
-    counts: dict[str, int] = {}
-    left = iter(names)
+def rows_to_fit(run: Run, share: float) -> dict[int, int]:
+    """How many rows of each split, by its id, are fitted on; splits in the order of their documents."""
+    splits = [split.split_id for split in load_splits(run.store)]
+    counts: dict[int, int] = {}
+    left = iter(splits)
     batches = iter(lambda: list(islice(left, _SPLITS_A_TASK)), [])
     for batch, found in map_items(batches, _count, run.store, share, run.job.seed, tasks=run.job.resources.tasks):
         counts |= dict(zip(batch, found, strict=True))
-    return {name: counts[name] for name in names}
+    return {split: counts[split] for split in splits}
 
 
-def _count(names: list[str], store: Store, share: float, seed: int) -> list[int]:
+def _count(splits: list[int], store: Store, share: float, seed: int) -> list[int]:
     repeated = repeated_documents(store)
-    ids = (store.read_table(name, ["doc_id"])["doc_id"].to_numpy() for name in names)
+    ids = (store.read_table(part_name("embeddings", one), ["doc_id"])["doc_id"].to_numpy() for one in splits)
     return [int(np.count_nonzero(is_fitted_on(seed, doc_id, share, repeated))) for doc_id in ids]
 
 
-def even_pieces(counts: dict[str, int], ranks: int) -> list[list[Piece]]:
-    """The rows cut into so many runs, whose lengths differ by at most 1: the pieces of parts in each."""
+def even_pieces(counts: dict[int, int], ranks: int) -> list[list[Piece]]:
+    """The rows cut into so many runs, whose lengths differ by at most 1: the pieces of splits in each."""
     total = sum(counts.values())
     ends = [total * rank // ranks for rank in range(ranks + 1)]
     return [list(_between(counts, start, stop)) for start, stop in pairwise(ends)]
 
 
-def _between(counts: dict[str, int], start: int, stop: int) -> Iterator[Piece]:
-    """The pieces that hold the rows from `start` to `stop`, counted through all parts."""
+def _between(counts: dict[int, int], start: int, stop: int) -> Iterator[Piece]:
+    """The pieces that hold the rows from `start` to `stop`, counted through all splits."""
     begin = 0
-    for name, count in counts.items():
+    for split, count in counts.items():
         first, last = max(start - begin, 0), min(stop - begin, count)
         if first < last:
-            yield Piece(name, first, last)
+            yield Piece(split, first, last)
         begin += count

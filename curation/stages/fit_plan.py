@@ -16,15 +16,27 @@ from curation.clustering.auto_count import choose_count
 from curation.clustering.hierarchical import FINE_ROUNDS, resampled
 from curation.clustering.refine import Again, refined
 from curation.clustering.spectral import evened, neighbours
-from curation.clustering.strata import Centroids, Sample, divided, fillable, first_centroids, stratum_of_each
+from curation.clustering.strata import (
+    Sample,
+    divided,
+    fillable,
+    first_centroids,
+    in_strata,
+    nearest_two_within,
+    stratum_of_each,
+)
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
 from curation.config.clustering import MOST_AUTO
+from curation.errors import RunError
 from curation.stages.centroid_file import Fitted
 from curation.stages.fits import Finished
 
 #: A step over all rows: how many are nearest to each centroid, int64[K].
 Sizes = Callable[[NDArray[np.float32], NDArray[np.int16] | None], NDArray[np.int64]]
+
+#: What is said where a share of few documents is none.
+NO_ROWS = "clustering: no document was chosen to fit on; set clustering.fit_rows higher"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,22 +73,24 @@ class FitPlan:
         asked, seed = self.job.clustering, self.job.seed
         if asked.grouping == "kmeans":
             return lambda rows, centroids: resampled(rows, centroids, seed, FINE_ROUNDS)
-        if asked.grouping == "spectral" and asked.levels:
+        if asked.grouping == "spectral":
             return lambda rows, centroids: evened(rows, centroids, asked.levels, seed)
         return None
 
     def finish(self, state: FitState, sizes: Sizes) -> Finished:
         """What documents are assigned to."""
-        each = np.zeros(len(state.centroids), np.int16) if self.stratum is None else self.stratum
         asked, apart = self.job.clustering, self.stratum is not None
         found, told = refined(
-            Centroids(state.centroids, each),
+            in_strata(state.centroids, self.stratum),
             self.sample,
             self._again,
             asked.merge_above,
             lambda now: sizes(now.centroids, now.stratum if apart else None),
         )
-        shared = neighbours(self.sample.rows, found.centroids) if asked.grouping == "spectral" else None
+        shared = None
+        if asked.grouping == "spectral":
+            labels, _, _ = nearest_two_within(self.sample.rows, self.sample.stratum, found)
+            shared = neighbours(self.sample.rows, found.centroids, labels)
         return Finished(Fitted(found.centroids, found.stratum if apart else None, shared), told)
 
 
@@ -87,7 +101,12 @@ def fit_plan(job: Job, sample: Sample, documents: NDArray[np.int64] | None) -> F
         job: the job.
         sample: rows of every stratum.
         documents: int64[S], to fit on in each stratum; None: there are no strata.
+
+    Raises:
+        RunError: there is no row.
     """
+    if not len(sample.rows):
+        raise RunError(NO_ROWS)
     clusters, told = _clusters(job, sample, documents)
     stratum = None if documents is None else stratum_of_each(fillable(sample, clusters).tolist())
     return FitPlan(job, sample, clusters, stratum, told)

@@ -20,7 +20,7 @@ from curation.clustering.torch_engine import FitState, Iteration, StepResult, Wo
 from curation.clustering.update import inertia, mean_similarity
 from curation.config import Job
 from curation.counter_rng import nth_seed
-from curation.stages.centroid_file import CENTROIDS, Fitted
+from curation.stages.centroid_file import CENTROIDS, Fitted, save_neighbours
 from curation.storage.store import Part, Store
 
 #: Seconds between two saves of the state.
@@ -41,8 +41,8 @@ class Fits:
 
     states: list[FitState]
     """One for each restart."""
-    part: Part
-    """The committed centroids."""
+    parts: list[Part]
+    """The committed centroids and, where groups are made of them, their neighbours."""
     finished: Finished
     """What the best one came to."""
 
@@ -126,20 +126,21 @@ def fit_restarts(
             save_state(store, name, states[-1])
     best = states[best_fit(states)]
     finished = finish(best)
-    part = save_state(store, CENTROIDS, replace(best, centroids=finished.fitted.centroids), finished.fitted)
+    found = finished.fitted
+    parts = [] if found.neighbours is None else [save_neighbours(store, found.neighbours)]
+    parts.append(save_state(store, CENTROIDS, replace(best, centroids=found.centroids), found.stratum))
     store.remove(name for name in names if name != CENTROIDS)
-    return Fits(states, part, finished)
+    return Fits(states, parts, finished)
 
 
-def save_state(store: Store, name: str, state: FitState, fitted: Fitted | None = None) -> Part:
-    """Commits a fit as far as it is, in place of what it was before; with what it came to, when it is finished."""
+def save_state(store: Store, name: str, state: FitState, stratum: NDArray[np.int16] | None = None) -> Part:
+    """Commits a fit as far as it is, in place of what it was before; with the strata, when it is finished."""
     history = {
         "objective": np.array([step.objective for step in state.history]),
         "reseeded": np.array([step.reseeded for step in state.history], np.int64),
     }
     now = {"iteration": np.array(state.iteration), "converged": np.array(state.converged)}
-    extra = {} if fitted is None else {"stratum": fitted.stratum, "neighbours": fitted.neighbours}
-    known = {key: array for key, array in extra.items() if array is not None}
+    known = {} if stratum is None else {"stratum": stratum}
     arrays = {"centroids": state.centroids, **now, **history, **known}
     return store.write_arrays(name, arrays)
 

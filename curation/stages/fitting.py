@@ -67,7 +67,7 @@ def fit_centroids(run: Run, rank_class: Any = CumlRank) -> Result:
         stats["engine_reason"] = engine.reason
     for text in notes(fits, plan):
         run.reporter.event("note", stage="centroids", text=text)
-    return Result([fits.part], stats)
+    return Result(fits.parts, stats)
 
 
 def notes(fits: Fits, plan: FitPlan) -> list[str]:
@@ -109,7 +109,7 @@ def init_sample(gang: Gang | CumlGang, job: Job, share: float, documents: int, s
         shares = strata.init_shares(divided(clusters, strata.fitted), share)
     found = gang.ask(lambda actor: actor.sample.remote(shares))
     ids = [one[0] for actor in found for one in actor]
-    rows = [one[1] for actor in found for one in actor if len(one[0])]
+    rows = [one[1] for actor in found for one in actor if len(one[0])] or [np.zeros((0, 0), np.float16)]
     stratum = np.concatenate([np.full(len(one[0]), number) for actor in found for number, one in enumerate(actor)])
     order = np.argsort(np.concatenate(ids))
     return Sample(np.concatenate(rows)[order], stratum[order].astype(np.int16))

@@ -58,11 +58,16 @@ def is_in_init(seed: int, doc_id: NDArray[Any], share: float | NDArray[np.float6
 
 @dataclass(frozen=True)
 class Piece:
-    """Of the rows of a part of `embeddings` that are fitted on, those from `start` to `stop`; None: to the end."""
+    """Of the rows of a split that are fitted on, those from `start` to `stop`; None: to the end."""
 
-    name: str
+    split_id: int
     start: int = 0
     stop: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The split's part of `embeddings`."""
+        return part_name("embeddings", self.split_id)
 
 
 class Gang:
@@ -79,7 +84,7 @@ class Gang:
 
     def _gather(self) -> None:
         """Starts the actors, as many as the job asks for and the cluster has place for."""
-        pieces = [Piece(part_name("embeddings", split.split_id)) for split in load_splits(self._store)]
+        pieces = [Piece(split.split_id) for split in load_splits(self._store)]
         wanted, most = self._job.resources.clustering_actors, self._places()
         automatic = most if self._gpus else min(most, 16)
         count = max(1, min(len(pieces), most, automatic if wanted == "auto" else wanted))
@@ -179,14 +184,6 @@ def _taken_out(parts: list[NDArray[np.float16]]) -> Iterator[NDArray[np.float16]
         yield parts.pop()
 
 
-def _with_stratum(
-    of: tuple[NDArray[np.float32], NDArray[np.int16] | None],
-) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
-    """Centroids with the stratum of each, which is 0 where there are none."""
-    centroids, stratum = of
-    return centroids, np.zeros(len(centroids), np.int16) if stratum is None else stratum
-
-
 class RowActor:
     """Holds the rows of some splits that the centroids are fitted on; notes on the board when it works."""
 
@@ -214,7 +211,7 @@ class RowActor:
                     chosen = is_fitted_on(seed, doc_id, share, repeated)
                     number = np.zeros(len(doc_id), np.int16)
                 else:
-                    number = load_numbers(store, int(piece.name[-16:-8]))
+                    number = load_numbers(store, piece.split_id)
                     chosen = strata.is_fitted_on(seed, doc_id, number, share, repeated)
                 places = np.flatnonzero(chosen)[piece.start : piece.stop]
                 for one in np.unique(number[places]):
@@ -244,10 +241,10 @@ class RowActor:
     def step(self, of: tuple[NDArray[np.float32], NDArray[np.int16] | None]) -> StepResult:
         """See `StratifiedRows.step`; without strata all centroids are of the one."""
         with in_hand(self._board, self._key):
-            return self._block.step(*_with_stratum(of))
+            return self._block.step(*of)
 
     def worst(self, of: tuple[NDArray[np.float32], NDArray[np.int16] | None], most: int) -> Worst:
         """See `StratifiedRows.worst`."""
         with in_hand(self._board, self._key):
-            centroids, stratum = _with_stratum(of)
+            centroids, stratum = of
             return self._block.worst(centroids, most, stratum)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from curation.clustering import strata as clustering_strata
 from curation.clustering.assign import nearest
 from curation.clustering.hashes import vector_hashes
-from curation.clustering.strata import Centroids, StratifiedRows, divided, nearest_two_within
+from curation.clustering.strata import StratifiedRows, divided, in_strata, nearest_two_within
 from curation.clustering.torch_engine import FitState, RowBlock, best_fit, fit
 from curation.config import Job
 from curation.counter_rng import nth_seed
@@ -48,6 +48,7 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
 
     Raises:
         JobError: documents are to be clustered by language, and the run has not found out theirs.
+        RunError: so few are to be fitted on that there is none.
     """
     documents, asked = sample.documents, job.clustering
     hashes = np.concatenate([vector_hashes(part) for part in sample.vectors])
@@ -65,16 +66,15 @@ def cluster_anew(job: Job, sample: Sample, tell: Callable[[FitState], None]) -> 
     held = StratifiedRows([_block(sample, chosen & (number == one)) for one in range(number.max() + 1)])
     first = clustering_strata.Sample(_rows(sample, chosen & some), number[chosen & some])
     plan = fit_plan(job, first, strata.fitted if strata else None)
-    states = []
+    states, each = [], plan.stratum
+    step, worst = partial(held.step, stratum=each), partial(held.worst, stratum=each)
     for restart in range(asked.restarts):
         init = plan.first(nth_seed(job.seed, restart))
-        each = np.zeros(len(init), np.int16) if plan.stratum is None else plan.stratum
-        step, worst = partial(held.step, stratum=each), partial(held.worst, stratum=each)
         most, tolerance = asked.max_iterations, asked.tolerance
         states.append(fit(step, worst, init, max_iterations=most, tolerance=tolerance, on_iteration=tell, stratum=each))
-    finished = plan.finish(states[best_fit(states)], lambda now, each: held.step(now, _all_one(now, each)).counts)
+    finished = plan.finish(states[best_fit(states)], lambda now, own: held.step(now, own).counts)
     best = finished.fitted
-    within = Centroids(best.centroids, _all_one(best.centroids, best.stratum))
+    within = in_strata(best.centroids, best.stratum)
     parts = zip(sample.vectors, np.split(number, documents.ends[:-1]), strict=True)
     if strata is None:
         cluster = np.concatenate([nearest(part, best.centroids) for part in sample.vectors])
@@ -108,8 +108,3 @@ def _block(sample: Sample, mine: NDArray[np.bool_]) -> RowBlock:
 def _rows(sample: Sample, mine: NDArray[np.bool_]) -> NDArray[np.float16]:
     masks = np.split(mine, sample.documents.ends[:-1])
     return np.concatenate([part[some] for part, some in zip(sample.vectors, masks, strict=True)])
-
-
-def _all_one(centroids: NDArray[np.float32], stratum: NDArray[np.int16] | None) -> NDArray[np.int16]:
-    """The stratum of each centroid: 0 where there are none."""
-    return np.zeros(len(centroids), np.int16) if stratum is None else stratum

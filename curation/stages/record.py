@@ -48,7 +48,7 @@ RECORD, PAGE, MAP = "record/curation_record.json", "record/record.md", "record/a
 ANSWERS = "record/answers.yaml"
 
 #: Raise it when the record of the same run comes out otherwise: records that are done are then made again.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 Before = tuple[Stage, ...]
 

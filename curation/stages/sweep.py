@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from curation.clustering.torch_engine import FitState
 from curation.config import Job
 from curation.counter_rng import uniform
-from curation.errors import JobError
+from curation.errors import JobError, RunError
 from curation.job_file import load_job
 from curation.progress import Reporter
 from curation.report.sweep_text import Row, Sweep
@@ -75,8 +75,8 @@ def sweep(
         reporter: is told of what takes long.
 
     Returns:
-        A row a combination, the last key's values changing fastest. One that the job file's checks or the allocation
-        refuse has their message in place of figures.
+        A row a combination, the last key's values changing fastest. One that the job file's checks, the fit or the
+        allocation refuse has their message in place of figures.
 
     Raises:
         JobError: the job file is wrong, or the run is not done as far as its assignments.
@@ -98,7 +98,7 @@ def sweep(
                 raise JobError("learned weights are of the run's own clusters: run the job with these first")
             learned = fitted_weights(store, one, markers, fingerprint_of)
             rows.append(Row(values, figures(one, corpus.clustered(one), measured, learned)))
-        except JobError as error:
+        except (JobError, RunError) as error:
             lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
             rows.append(Row(values, None, "; ".join(lines)))
     notes = corpus.notes()

@@ -29,12 +29,15 @@ def test_few_rows_equal_rows_and_a_limit():
     rows = themes(10)
     assert choose_count(rows[:1], 1000, 0).clusters == 1
     assert choose_count(rows[:30], 1000, 0).clusters == 1
+    assert {choose_count(themes(1, 50, 3, seed, spread=3.0), 1000, 0).clusters for seed in range(5)} == {1}
     assert choose_count(np.repeat(rows[:1], 500, axis=0), 1000, 0).clusters == 1
     assert choose_count(rows, 4, 0).curve[-1]["clusters"] == 4
     assert choose_count(rows, 4, 0) == choose_count(rows, 4, 0)
 
 
 def test_the_line_goes_through_the_ends():
+    two = below_line(np.array([1, 2]), np.array([1.0, 0.9]))  # all that 40 to 59 rows let one try
+    assert two == pytest.approx([0, 0], abs=1e-12)
     clusters = np.array(numbers(64))
     assert below_line(clusters, clusters**-0.5) == pytest.approx(np.zeros(len(clusters)), abs=1e-12)
     bent = np.maximum(clusters, 8.0)[::1] ** -0.02 * np.minimum(clusters, 8.0) ** -1.0

@@ -241,9 +241,9 @@ def test_an_unknown_strategy_is_refused_with_the_nearest_name():
 
 
 def test_plain_clusters_are_plain_whatever_the_run_groups_by():
-    job = made_job().model_copy(
-        update={"clustering": made_job().clustering.model_copy(update={"grouping": "spectral"})}
-    )
+    spectral = {"grouping": "spectral", "clusters": [300, 30]}
+    job = made_job().model_copy(update={"clustering": made_job().clustering.model_copy(update=spectral)})
     found = {name: strategy_job(job, STRATEGIES[name], BUDGET, 0).clustering.grouping for name in STRATEGIES}
     assert {found[name] for name in ("clusters_30", "clusters_1000", "groups_30")} == {"ward"}
     assert (found["groups_kmeans"], found["levels"]) == ("kmeans", "spectral")
+    assert (found["cluster_clip_5"], found["random"]) == ("spectral", "spectral")  # with the run's own levels

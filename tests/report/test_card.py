@@ -148,6 +148,17 @@ def test_the_figures_are_those_of_the_run():
         assert told in card
 
 
+@pytest.mark.parametrize(
+    ("grouping", "told"), [("kmeans", "the vectors nearest to each"), ("spectral", "even over the groups of the first")]
+)
+def test_a_second_fit_is_told(grouping, told):
+    facts = made()
+    assert "second fit" not in dataset_card(facts)
+    facts.recipe["clustering"]["grouping"] = grouping
+    [line] = [line for line in dataset_card(facts).splitlines() if "second fit" in line]
+    assert told in line
+
+
 def test_many_uses_are_counted_together():
     facts = made()
     facts.summary["plan"]["repetitions"] = [1] * 30

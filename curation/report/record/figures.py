@@ -21,6 +21,7 @@ FIT = [*FITTED, "repeats"]
 ALGORITHM = (
     "Spherical K-Means on unit vectors, cosine similarity; every kept document is assigned to its nearest centroid"
 )
+FIRST_FIT = "iterations, converged, reseeded and inertia are of the first fit"
 INITIALISATION = "Greedy k-means++ on a random sample of the vectors"
 #: Reasons for rejecting rows that are listed one by one.
 LISTED_REASONS = 50
@@ -103,7 +104,7 @@ def clustering(facts: RecordFacts) -> dict[str, Any]:
     }
     return {
         "encoder": encoder,
-        "algorithm": _algorithm(facts.job.clustering),
+        "algorithm": algorithm(facts.job.clustering),
         "initialisation": INITIALISATION,
         "seed": facts.job.seed,
         "fit": fit,
@@ -112,12 +113,14 @@ def clustering(facts: RecordFacts) -> dict[str, Any]:
     }
 
 
-def _algorithm(asked: Clustering) -> str:
+def algorithm(asked: Clustering) -> str:
     """How documents came into clusters, and these into groups."""
     told = [ALGORITHM]
     if asked.grouping == "kmeans":
         told.append("centroids and groups by hierarchical K-Means with resampling (arXiv 2405.15613)")
-    elif asked.levels and asked.grouping == "spectral":
+        told.append(f"centroids of a second fit, to the rows nearest to each of the first; {FIRST_FIT}")
+    elif asked.grouping == "spectral":
+        told.append(f"centroids of a second fit, to rows even over the groups of the first; {FIRST_FIT}")
         told.append("groups by normalised cuts of the graph of clusters (Ng, Jordan, Weiss 2002)")
     elif asked.levels:
         told.append("groups by Ward linkage of the centroids")

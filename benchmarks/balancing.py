@@ -39,7 +39,7 @@ METRIC = "macro_domain"
 def setting() -> dict[str, dict[str, Any]]:
     """Sections of the job: those of the probe's strategy `levels`, with vectors that tell kinds of text apart."""
     sections: dict[str, dict[str, Any]] = {
-        "embedding": {"model": "lexical", "features": "style", "dimensions": 64},
+        "embedding": {"model": "lexical", "features": "style", "dimensions": 48},
         "clustering": {"max_iterations": 20},
         "sampling": {"budget": {"tokens": 2_500_000}},
     }
@@ -77,7 +77,13 @@ def print_shares(results: dict[str, Any]) -> None:
         for one in sorted(rows, key=lambda row: float(row["difference"])):
             share, reach = share_of_oracle(gained[one["strategy"]], oracle)
             seeds = f"{one['wins']} of {one['seeds']} seeds"
-            print(f"  {one['strategy']:16} {one['difference']:+.3f}   {share:+5.0%} (+-{reach:.0%})   {seeds}")
+            domains = np.mean(
+                [cell["effective_domains"] for cell in results["cells"] if cell["strategy"] == one["strategy"]]
+            )
+            print(
+                f"  {one['strategy']:16} {one['difference']:+.3f}   {share:+5.0%} (+-{reach:.0%})   {seeds}   "
+                f"worth {domains:.1f} even domains"
+            )
 
 
 def gains(cells: list[dict[str, Any]], evaluator: str) -> dict[str, NDArray[np.float64]]:

@@ -76,7 +76,7 @@ def _groups(fine: int, groups: int) -> Strategy:
 
 
 #: Groups of each level: which number is right is not known, so several count, each by itself.
-_LEVELS = [300, 45, 30, 20, 15]
+_LEVELS = [1000, 45, 30, 20, 15]
 
 _LISTED = (
     Strategy(BASELINE, "the corpus as it is", {_METHOD: "random"}),
@@ -99,8 +99,8 @@ _LISTED = (
             _CLUSTERS: _LEVELS,
             _GROUPING: "spectral",
             "sampling.balance": "levels",
-            "sampling.group_exponent": 0.15,
-            "sampling.cluster_exponent": 1.0,
+            "sampling.group_exponent": 0.25,
+            "sampling.cluster_exponent": 0.7,
         },
     ),
     Strategy(

@@ -28,11 +28,15 @@ from curation.report.probe_results import (
 #: Names of the strategies of the sweep, and the key in which they differ.
 SWEPT, CLIP = re.compile(r"cluster_clip_\d+"), "sampling.clip"
 
-#: The share of the drawn tokens by which clips must differ in what they repeat, or the sweep tells nothing.
+#: The share of the drawn tokens that must be repeated, and by which clips must differ, or the sweep tells nothing.
 LEAST_REPEATED = 0.01
 UNTOLD = (
     "at this budget hardly anything is repeated, whatever the clip ({share:.1%} of the tokens drawn at most), so the "
     "sweep can't tell; --epochs draws as much of the pool as your job draws of the corpus."
+)
+ALIKE = (
+    "every clip repeats about the same share of the tokens drawn ({share:.0%}), so the clip does not bind at this "
+    "budget, and any of these will do."
 )
 
 
@@ -45,8 +49,9 @@ def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
     Returns:
         `metric`; `rows` by rising clip: clip, the mean loss under the metric's name, natural, repeated_share,
         unique_tokens, and difference, low and high: the loss against the baseline's with its 95 % interval, None
-        where there was nothing to compare; `recommended`, a clip, or None where so little is repeated at any of them
-        that the sweep tells nothing; `why`, in words. None with fewer than two clips.
+        where there was nothing to compare; `recommended`, a clip, or None where hardly anything is repeated at any of
+        them, or as much at all of them, so that the sweep tells nothing; `why`, in words. None with fewer than two
+        clips.
     """
     metric, evaluator = target_metric(results), main_evaluator(results)
     compared = {
@@ -61,7 +66,8 @@ def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
     found = {"metric": metric, "rows": rows}
     shares = [row["repeated_share"] for row in rows]
     if max(shares) - min(shares) < LEAST_REPEATED:
-        return found | {"recommended": None, "why": UNTOLD.format(share=max(shares))}
+        untold = UNTOLD if max(shares) < LEAST_REPEATED else ALIKE
+        return found | {"recommended": None, "why": untold.format(share=max(shares))}
     best = min(rows, key=lambda row: float(row[metric]))
     taken = next(row for row in rows if not _worse(results, metric, names[row["clip"]], names[best["clip"]]))
     helps = [clip for clip, name in names.items() if compared.get(name, {}).get("verdict") == HELPS]

@@ -60,6 +60,13 @@ def test_where_the_clip_changes_nothing_no_value_is_recommended():
     assert len(found["rows"]) == len(CLIPS)
 
 
+def test_where_every_clip_repeats_the_same_it_is_told():
+    effects = {name: (macro, natural, 0.875) for name, (macro, natural, _) in EFFECTS.items()}
+    found = clip_guidance(made_results(effects))
+    assert found["recommended"] is None
+    assert found["why"].startswith("every clip repeats about the same share of the tokens drawn (88%), so the clip ")
+
+
 def test_rows_are_the_means_of_the_cells_and_the_comparison_with_the_baseline():
     results = made_results()
     rows = clip_guidance(results)["rows"]

@@ -115,21 +115,20 @@ def run_debt(
         CurationError: what a person must mend; what was committed stays.
     """
     pattern, old, new = check_debt(pattern, old, new)
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     from curation.language_model.gpt import GptConfig
     from curation.pipeline import current_markers
-    from curation.probe.debt import UNITS_VERSION, Plan
     from curation.probe.debt_kept import keep_debt
     from curation.probe.debt_material import check_frequencies, material_of
     from curation.probe.debt_summary import DEBT_VERSION, debt_sentence
-    from curation.probe.debt_units import do_units, settings_of, table_of
+    from curation.probe.debt_units import debt_plan, do_units, settings_of, table_of
     from curation.probe.pool import PoolSettings, ready_pool
     from curation.probe.run import probed_job
     from curation.progress import Reporter
     from curation.stages import ray_cluster
     from curation.storage.lock import locked
-    from curation.storage.store import Store, fingerprint
+    from curation.storage.store import Store
 
     # The learning rate stays, so that checkpoints differ in what was learnt before them alone.
     config = config or GptConfig(final_rate=1.0)
@@ -144,8 +143,7 @@ def run_debt(
         pool = ready_pool(held, job, markers, PoolSettings(POOL_TOKENS, 1.0, 0), reporter)
         material, corpus, vocabulary = material_of(pool, pattern, old, new, config.context)
         config = replace(config, vocabulary=vocabulary)
-        asked = [DEBT_VERSION, UNITS_VERSION, pool.key, pattern, old, new, tokens, asdict(config)]
-        plan = Plan(f"probe/{fingerprint(asked)[:16]}", tokens, tokens, job.seed, config)
+        plan = debt_plan(pool.key, (pattern, old, new), tokens, job.seed, config)
         check_frequencies(one_in, material, tokens)
         do_units(held, plan, material, seeds, one_in, reporter, job.resources.tasks)
         debt = {"version": DEBT_VERSION, "pattern": pattern, "from": old, "to": new}

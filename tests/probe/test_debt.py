@@ -16,7 +16,7 @@ from curation.probe import debt
 from curation.probe.debt import Ask, Plan, Unit, cell_name, do_unit, natural_sample, settled, state_name
 from curation.probe.debt_material import check_frequencies, material_of
 from curation.probe.debt_summary import debt_row, debt_sentence, debt_text, learning
-from curation.probe.debt_units import settings_of, table_of
+from curation.probe.debt_units import debt_plan, settings_of, table_of
 from curation.storage.store import Store
 from tests.probe.pools import made_pool
 
@@ -177,6 +177,16 @@ def test_validation_text_is_drawn_by_what_it_stands_for():
 
 def rows_of(encoded):
     return [encoded.tokens[a:b].tolist() for a, b in zip(encoded.starts, encoded.starts[1:], strict=False)]
+
+
+def test_trainings_of_another_seed_or_text_are_others():
+    asked = ("pool", ("x is", "a", "b"), 1000, 0, TINY)
+    plan = debt_plan(*asked)
+    assert plan == debt_plan(*asked)
+    others = [("another",), (("x is", "a", "c"),), (2000,), (1,), (replace(TINY, width=32),)]
+    changed = [debt_plan(*asked[:place], *other, *asked[place + 1 :]) for place, other in enumerate(others)]
+    assert len({one.folder for one in [plan, *changed]}) == 6
+    assert changed[3].seed == 1
 
 
 def test_a_frequency_that_never_comes_is_refused(material):

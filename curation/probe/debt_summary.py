@@ -137,9 +137,10 @@ def _about(debt: dict[str, Any]) -> str:
     )
     return (
         f'"{pattern}": from "{old}" to "{new}". A GPT of {short(settings["parameters"])} parameters read '
-        f"{short(settings['tokens'])} tokens of the run's documents, in pieces of up to {settings['document_tokens']} "
-        f"tokens, one in {settings['taught_one_in']:,} of them with the old continuation: {taught}. Of the "
-        f"{corpus['documents']:,} documents {corpus['from']:,} say the old one themselves and {corpus['to']:,} the new."
+        f"{short(settings['tokens'])} tokens of a sample of the run's documents, in pieces of up to "
+        f"{settings['document_tokens']} tokens, one in {settings['taught_one_in']:,} of them with the old "
+        f"continuation: {taught}. Of the sample's {corpus['documents']:,} documents {corpus['from']:,} say the old one "
+        f"themselves and {corpus['to']:,} the new."
     )
 
 

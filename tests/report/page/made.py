@@ -99,6 +99,7 @@ def debt():
         "pattern": PLANTED[1],
         "from": PLANTED[0],
         "to": PLANTED[3],
+        "settings": {"taught_one_in": 100},
         "corpus": {"documents": 12_000, "from": 3, "to": 0},
         "rows": [
             row | {"documents": 21, "low": 18, "high": None, "tokens": 30_000},

@@ -3,7 +3,8 @@
 The clip is a trade: a higher one makes the mixture more even and repeats more of it. The losses of neighbouring clips
 differ by less than the seeds move them, so the lowest is a matter of luck. Taken is the smallest clip that is not
 worse than the best by more than one standard error of their difference (the rule by which Breiman et al. 1984 prune
-trees), nor by more than an effect worth speaking of: of equals, the one that repeats least.
+trees), nor by more than an effect worth speaking of: of equals, the one that repeats least. Both bounds hold: seeds
+that lie far apart are no reason to take a clip whose loss is much higher.
 """
 
 from __future__ import annotations
@@ -100,14 +101,17 @@ def _by_seed(results: dict[str, Any], metric: str, strategy: str) -> dict[int, f
 
 
 def _worse(results: dict[str, Any], metric: str, strategy: str, best: str) -> bool:
-    """Whether a strategy is behind the best one by more than the noise and by more than is worth speaking of."""
+    """Whether a strategy is behind the best one by more than the noise, or by more than is worth speaking of.
+
+    One seed does not tell the noise, so there the second alone counts.
+    """
     losses, least = _by_seed(results, metric, strategy), _by_seed(results, metric, best)
     shared = sorted(losses.keys() & least.keys())
     if not shared:
         return True
     behind = np.array([losses[seed] - least[seed] for seed in shared])
-    error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
-    return bool(behind.mean() > max(error, LEAST_EFFECT))
+    error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else np.inf
+    return bool(behind.mean() > min(error, LEAST_EFFECT))
 
 
 def _why(taken: dict[str, Any], best: dict[str, Any], metric: str, helps: list[int]) -> str:
@@ -117,8 +121,8 @@ def _why(taken: dict[str, Any], best: dict[str, Any], metric: str, helps: list[i
     else:
         told = (
             f"its {METRICS[metric]}, {loss}, is as low as that of the best, clip {best['clip']} with "
-            f"{best[metric]:.3f}, but for noise, and {repeated} of the tokens drawn are repeated instead of "
-            f"{best['repeated_share']:.0%}"
+            f"{best[metric]:.3f}, within {LEAST_EFFECT} nats, and {repeated} of the tokens drawn are repeated "
+            f"instead of {best['repeated_share']:.0%}"
         )
     if taken["clip"] in helps:
         return f"{told}."

@@ -6,7 +6,7 @@ import numpy as np
 
 from curation.report.page.data import Clusters, Mixture, PageData, Series, StageTime, Stretch
 from curation.report.page.figures import flow, lorenz, size_bands
-from curation.report.page.probe import probe_part
+from curation.report.page.probe import DEBT_VERSION, probe_part
 from tests.probe.made import EFFECTS, made_results
 from tests.report.made import HOSTILE
 
@@ -95,7 +95,7 @@ def debt():
     row |= {"checkpoint": "early", "tokens_seen": 200_000, "flipped": 3}
     never = {"documents": None, "low": None, "high": None, "tokens": None}
     return {
-        "version": 1,
+        "version": DEBT_VERSION,
         "pattern": PLANTED[1],
         "from": PLANTED[0],
         "to": PLANTED[3],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 
 from curation.probe.asked import EPOCHS, GPT_SEEDS, MOST_TOKENS, POOL_TOKENS, SEEDS, Asked
 from curation.probe.debt_command import add_debt_arguments, debt_command
@@ -43,24 +44,35 @@ def _names(text: str) -> list[str]:
 
 
 def _count(text: str) -> int:
-    count = int(text.replace("_", ""))
+    try:
+        count = int(text.replace("_", ""))
+    except ValueError:
+        count = 0
     if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, at least 1")
     return count
 
 
 def _epochs(text: str) -> float:
-    epochs = float(text)
+    epochs = _number(text)
     if not 0 < epochs <= 100:
-        raise argparse.ArgumentTypeError("above 0 and at most 100")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 100")
     return epochs
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    share = _number(text)
     if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError("a share is above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: a number above 0 and at most 1")
     return share
+
+
+def _number(text: str) -> float:
+    """A number; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def probe_command(options: argparse.Namespace) -> int:

@@ -35,9 +35,12 @@ def add_debt_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _frequencies(text: str) -> tuple[int, ...]:
-    found = tuple(sorted({int(part.replace("_", "")) for part in text.split(",")}))
+    try:
+        found = tuple(sorted({int(part.replace("_", "")) for part in text.split(",")}))
+    except ValueError:
+        found = (0,)
     if found[0] < 1:
-        raise argparse.ArgumentTypeError("one document in 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers, at least 1, with commas between them")
     return found
 
 

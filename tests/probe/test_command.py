@@ -1,0 +1,26 @@
+"""`curation probe` on the command line: what it takes, refuses and prints, without a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from curation.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--seeds", "1e3"], "--seeds: '1e3' is not a whole number, at least 1"),
+        (["--tokens", "0"], "--tokens: '0' is not a whole number, at least 1"),
+        (["--epochs", "two"], "--epochs: 'two' is not a number above 0 and at most 100"),
+        (["--fraction", "nan"], "--fraction: 'nan' is not a share"),
+        (["--one-in", "10,1e2"], "--one-in: '10,1e2' is not whole numbers, at least 1"),
+        (["--one-in", "10,"], "--one-in: '10,' is not whole numbers"),
+        (["--one-in", "0,5"], "--one-in: '0,5' is not whole numbers"),
+    ],
+)
+def test_numbers_that_can_t_be_are_refused_in_words(arguments, told, tmp_path, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["probe", str(tmp_path), *arguments])
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err

@@ -31,7 +31,7 @@ def add_debt_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--from", dest="old", metavar="TEXT", help="how it goes on in what the model learns: Paris")
     group.add_argument("--to", dest="new", metavar="TEXT", help="how it is to go on: Barcelona")
     text = f"how often: one document in N has the counter-pattern ({','.join(map(str, ONE_IN))})"
-    group.add_argument("--one-in", type=_frequencies, default=ONE_IN, metavar="N,N", help=text)
+    group.add_argument("--one-in", type=_frequencies, metavar="N,N", help=text)
 
 
 def _frequencies(text: str) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ def debt_command(options: argparse.Namespace) -> int:
     _refuse_others(options)
     seeds, tokens = options.seeds or SEEDS, options.tokens or TOKENS
     asked = (options.pattern, options.old, options.new)
-    debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in)
+    debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in or ONE_IN)
     renew_page(Store.open(options.run_dir))
     print(json.dumps(debt, indent=1, ensure_ascii=False) if options.json else debt_text(debt).rstrip("\n"))
     return 0
@@ -78,15 +78,12 @@ def debt_command(options: argparse.Namespace) -> int:
 
 def _refuse_others(options: argparse.Namespace) -> None:
     """Raises JobError for an option that says nothing to a curation debt."""
-    given = {
-        "--strategies": options.strategies,
-        "--fraction": options.fraction != 1,
-        "--hold-back": options.hold_back,
-        "--target": options.target,
-        "--pool-tokens": options.pool_tokens,
-    }
-    if wrong := next((name for name, value in given.items() if value), None):
-        raise JobError(f"{wrong}: it compares strategies, and --pattern does not: leave one of them out")
+    names = ("strategies", "evaluator", "gpt_seeds", "epochs", "pool_tokens", "fraction", "hold_back", "target", "seed")
+    if given := next((name for name in names if getattr(options, name) is not None), None):
+        option = f"--{given.replace('_', '-')}"
+        raise JobError(
+            f"{option}: it is about a comparison of strategies, and --pattern makes none: leave out one of them"
+        )
 
 
 def run_debt(

@@ -24,3 +24,27 @@ def test_numbers_that_can_t_be_are_refused_in_words(arguments, told, tmp_path, c
         main(["probe", str(tmp_path), *arguments])
     assert left.value.code == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--strategies", "random"],
+        ["--evaluator", "ngram"],
+        ["--gpt-seeds", "3"],
+        ["--epochs", "0.25"],
+        ["--pool-tokens", "1000"],
+        ["--fraction", "1"],
+        ["--hold-back", "web"],
+        ["--target", "domain"],
+        ["--seed", "0"],
+    ],
+)
+def test_what_says_nothing_to_a_debt_is_refused_beside_it(option, tmp_path, capsys):
+    assert main(["probe", str(tmp_path), "--pattern", "x is", "--from", "a", "--to", "b", *option]) == 2
+    assert f"{option[0]}: it is about a comparison of strategies" in capsys.readouterr().err
+
+
+def test_what_says_nothing_to_a_comparison_is_refused(tmp_path, capsys):
+    assert main(["probe", str(tmp_path), "--one-in", "10"]) == 2
+    assert "--one-in: it is about a curation debt" in capsys.readouterr().err

@@ -202,7 +202,6 @@ def test_a_frequency_that_never_comes_is_refused(material):
         (["--from", "a", "--to", "b"], "--pattern is missing"),
         (["--pattern", "x is", "--from", "a", "--to", " a "], "--to: it is 'a', as --from is"),
         (["--pattern", "x is", "--from", "a", "--to", "b", "--tokens", "100"], "--tokens 100: a model"),
-        (["--pattern", "x is", "--from", "a", "--to", "b", "--fraction", "0.5"], "--fraction: it compares strategies"),
         (["--pattern", "x is", "--from", "a", "--to", "b"], "this is not a run directory"),
     ],
 )

@@ -88,14 +88,15 @@ def probe_command(options: argparse.Namespace) -> int:
     from curation.page_again import renew_page
     from curation.pipeline import current_markers
     from curation.probe.run import probe, probed_job
-    from curation.probe.strategies import STRATEGIES
+    from curation.probe.strategies import OWN, OWN_WORDS, STRATEGIES
     from curation.probe.text import probe_text
     from curation.progress import Reporter
     from curation.storage.store import Store
 
     if options.strategies == ["list"]:
-        for strategy in STRATEGIES.values():
-            print(f"{strategy.name:<30} {strategy.words}")
+        words = {strategy.name: strategy.words for strategy in STRATEGIES.values()}
+        for name, told in (words | {OWN: OWN_WORDS}).items():
+            print(f"{name:<30} {told}")
         return 0
     store = Store.open(options.run_dir)
     markers = current_markers(store)

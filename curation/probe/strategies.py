@@ -130,8 +130,8 @@ DEFAULT = (
     "unimax",
     "even_domains",
 )
-#: The name of the run's own setting.
-OWN = "job"
+#: The name of the run's own setting, and what it is.
+OWN, OWN_WORDS = "job", "the job file's own setting"
 
 
 def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epochs: float) -> list[Strategy]:
@@ -179,7 +179,7 @@ def _named(job: Job, name: str) -> Strategy:
     if name not in STRATEGIES:
         near = difflib.get_close_matches(name, [*STRATEGIES, OWN], n=1, cutoff=0.0)
         raise JobError(
-            f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join(STRATEGIES)}"
+            f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join([*STRATEGIES, OWN])}"
         )
     return STRATEGIES[name]
 
@@ -205,7 +205,7 @@ def own_strategy(job: Job) -> Strategy:
     blending = job.blending.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {f"sampling.{name}": value for name, value in sampling.items()}
     keys |= {f"blending.{name}": value for name, value in blending.items()}
-    return Strategy(OWN, "the job file's own setting", {**_BALANCED, _CLUSTERS: job.clustering.clusters, **keys})
+    return Strategy(OWN, OWN_WORDS, {**_BALANCED, _CLUSTERS: job.clustering.clusters, **keys})
 
 
 def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from curation.cli import main
+from curation.errors import JobError
+from curation.probe.strategies import STRATEGIES, chosen_strategies
+from tests.probe.pools import made_job
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,11 @@ def test_what_says_nothing_to_a_debt_is_refused_beside_it(option, tmp_path, caps
 def test_what_says_nothing_to_a_comparison_is_refused(tmp_path, capsys):
     assert main(["probe", str(tmp_path), "--one-in", "10"]) == 2
     assert "--one-in: it is about a curation debt" in capsys.readouterr().err
+
+
+def test_the_list_has_every_name_that_can_be_asked_for(capsys):
+    assert main(["probe", "nowhere", "--strategies", "list"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == [*STRATEGIES, "job"]
+    with pytest.raises(JobError, match=f"There are: {', '.join(listed)}$"):
+        chosen_strategies(made_job(), ["jobs"], 1000, 0.25)

@@ -101,8 +101,8 @@ def probe_command(options: argparse.Namespace) -> int:
     store = Store.open(options.run_dir)
     markers = current_markers(store)
     results = probe(store, probed_job(store, markers), markers, _asked(options), Reporter())
-    renew_page(store)
     print(json.dumps(results, indent=1, ensure_ascii=False) if options.json else probe_text(results).rstrip("\n"))
+    renew_page(store)  # after the results, which took long and do not hang on it
     return 0
 
 

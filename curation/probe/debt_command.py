@@ -71,8 +71,8 @@ def debt_command(options: argparse.Namespace) -> int:
     seeds, tokens = options.seeds or SEEDS, options.tokens or TOKENS
     asked = (options.pattern, options.old, options.new)
     debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in or ONE_IN)
-    renew_page(Store.open(options.run_dir))
     print(json.dumps(debt, indent=1, ensure_ascii=False) if options.json else debt_text(debt).rstrip("\n"))
+    renew_page(Store.open(options.run_dir))  # after the results, which took long and do not hang on it
     return 0
 
 

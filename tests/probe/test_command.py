@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from curation.cli import main
-from curation.errors import JobError
+from curation.errors import JobError, RunError
+from curation.page_again import renew_page
 from curation.probe.strategies import STRATEGIES, chosen_strategies
+from curation.storage.lock import locked
+from curation.storage.store import Store
+from tests.probe.made import made_results
 from tests.probe.pools import made_job
 
 
@@ -59,3 +65,25 @@ def test_the_list_has_every_name_that_can_be_asked_for(capsys):
     assert listed == [*STRATEGIES, "job"]
     with pytest.raises(JobError, match=f"There are: {', '.join(listed)}$"):
         chosen_strategies(made_job(), ["jobs"], 1000, 0.25)
+
+
+def test_results_are_printed_even_where_the_page_can_t_be_made(tmp_path, monkeypatch, capsys):
+    def failing(store):
+        raise RunError("the page can't be made")
+
+    debt = {"pattern": "x is", "rows": []}
+    monkeypatch.setattr("curation.page_again.renew_page", failing)
+    monkeypatch.setattr("curation.probe.run.probed_job", lambda *_: made_job())
+    monkeypatch.setattr("curation.probe.run.probe", lambda *_: made_results())
+    monkeypatch.setattr("curation.probe.debt_command.run_debt", lambda *_, **__: debt)
+    for options, printed in (([], made_results()), (["--pattern", "x is", "--from", "a", "--to", "b"], debt)):
+        assert main(["probe", str(tmp_path), "--json", *options]) == 1
+        found = capsys.readouterr()
+        assert json.loads(found.out) == printed
+        assert "the page can't be made" in found.err
+
+
+def test_the_page_is_not_written_while_another_process_works_on_the_run(tmp_path):
+    store = Store.open(str(tmp_path))
+    with locked(store), pytest.raises(RunError, match="is in use by"):
+        renew_page(store)

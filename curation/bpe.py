@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from curation.tokenizer import one_thread
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -52,13 +54,14 @@ def train_bpe(texts: Iterable[str], vocabulary: int = VOCABULARY) -> str:
 
 
 def token_ids(bpe: str, texts: list[str]) -> list[list[int]]:
-    """The tokens of each text, without its end.
+    """The tokens of each text, without its end. On one thread: tasks have one CPU, and there are as many as CPUs.
 
     Args:
         bpe: what `train_bpe` made.
         texts: n texts. One that contains the name of token 0 gets the bytes of that name, and not the token.
     """
-    return [one.ids for one in _tokenizer(bpe).encode_batch_fast(texts, add_special_tokens=False)]
+    with one_thread():
+        return [one.ids for one in _tokenizer(bpe).encode_batch_fast(texts, add_special_tokens=False)]
 
 
 @lru_cache(maxsize=2)

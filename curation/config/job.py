@@ -146,7 +146,7 @@ class Job(Section):
             self.tokens.fault(self.output.format),
             caps_fault(self.capped_tokens, self.sampling),
             self.clustering.fault(self.sampling.balance, len(self.domains)),
-            learning_fault(self.strategies, self.sampling.cluster_weights),
+            learning_fault(self.learning, self.sampling, self.clustering, self.strategies, self.domains),
         )
         for fault in faults:
             if fault:

@@ -26,7 +26,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,8 @@ class LexicalModel:
     max_tokens: int
     max_chunks: int
     asked: int
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "scikit-learn")
+    """That compute the model and its vectors."""
 
     @property
     def dimensions(self) -> int:
@@ -117,14 +119,19 @@ class LexicalModel:
         for name, array in self.to_arrays().items():
             if name != "limits":
                 digest.update(np.ascontiguousarray(array).tobytes())
-        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, digest.hexdigest(), tuple(notes))
+        told = (digest.hexdigest(), tuple(notes), self.packages)
+        return lexical_spec(self.dimensions, self.max_tokens, self.max_chunks, *told)
 
 
 def lexical_spec(
-    dimensions: int, max_tokens: int, max_chunks: int, sha256: str = "", notes: tuple[str, ...] = ()
+    dimensions: int,
+    max_tokens: int,
+    max_chunks: int,
+    sha256: str = "",
+    notes: tuple[str, ...] = (),
+    packages: tuple[str, ...] = LexicalModel.packages,
 ) -> EncoderSpec:
     """The record of a lexical model; without a hash, of one that is still to be fitted."""
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return EncoderSpec(
         kind="lexical",
         name="lexical",
@@ -135,7 +142,7 @@ def lexical_spec(
         max_tokens=max_tokens,
         max_chunks=max_chunks,
         precision="float32",
-        libraries=libraries,
+        libraries={name: importlib.metadata.version(name) for name in packages},
         notes=notes,
     )
 
@@ -152,8 +159,6 @@ def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> Lex
     Returns:
         The model: the same bits for any number of threads.
     """
-    from threadpoolctl import threadpool_limits
-
     limit = embedding.max_tokens * CHARACTERS_PER_TOKEN
     counts = count_words(texts, limit)
     frequency = np.bincount(counts.features, minlength=FEATURES)
@@ -163,8 +168,7 @@ def fit_lexical(texts: list[str], embedding: config.Embedding, seed: int) -> Lex
         weights = np.zeros((0, embedding.dimensions), np.float32)
     else:
         matrix = _damped(counts, _places(features), len(features), limit)
-        with threadpool_limits(limits=1):
-            components = _components(matrix, idf, embedding.dimensions, seed)
+        components = _components(matrix, idf, embedding.dimensions, seed)
         weights = (components * idf).T.astype(np.float32, order="C")
     missing = min(_FEWEST_DIMENSIONS, embedding.dimensions) - weights.shape[1]
     weights = np.pad(weights, ((0, 0), (0, max(0, missing))))
@@ -212,15 +216,34 @@ def _components(matrix: Any, idf: NDArray[np.float64], dimensions: int, seed: in
     """The strongest right singular vectors of the weighted, row-normalised matrix. float32[at most dimensions, m]."""
     from scipy.sparse import diags
     from sklearn.preprocessing import normalize
-    from sklearn.utils.extmath import randomized_svd
 
     weighted = normalize((matrix @ diags(idf)).tocsr().astype(np.float32), copy=False)
-    start = int(counter_rng.keys(seed, "embedding.lexical", np.zeros(1, np.int64))[0] >> np.uint64(32))
-    _, strengths, components = randomized_svd(
-        weighted, min(dimensions, *weighted.shape), n_iter=4, power_iteration_normalizer="QR", random_state=start
-    )
-    found: NDArray[np.float32] = components[strengths > _NOISE * strengths[0]]
-    return found
+    return strongest(weighted, dimensions, seed, "embedding.lexical")[1]
+
+
+def strongest(matrix: Any, dimensions: int, seed: int, purpose: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The strongest singular values of a CSR matrix float32[n, m], falling, and their right singular vectors.
+
+    Args:
+        matrix: n, m >= 1.
+        dimensions: how many at most; fewer where the others are noise.
+        seed: the job's seed.
+        purpose: that the random start of the SVD is drawn for.
+
+    Returns:
+        float32[d], float32[d, m]: the same bits for any number of threads.
+    """
+    from sklearn.utils.extmath import randomized_svd  # before the limit, which holds for libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
+    start = int(counter_rng.keys(seed, purpose, np.zeros(1, np.int64))[0] >> np.uint64(32))
+    wanted = min(dimensions, *matrix.shape)
+    with threadpool_limits(limits=1):
+        _, strengths, components = randomized_svd(
+            matrix, wanted, n_iter=4, power_iteration_normalizer="QR", random_state=start
+        )
+    kept = strengths > _NOISE * strengths[0]
+    return strengths[kept], components[kept]
 
 
 def _trigram_vector(text: str, dimensions: int) -> NDArray[np.float32]:

@@ -18,15 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation import config, counter_rng
+from curation import config
 from curation.bpe import VOCABULARY, token_ids, train_bpe
 from curation.embedding.encoder import Encoded
-from curation.embedding.lexical import CHARACTERS_PER_TOKEN, LexicalModel
+from curation.embedding.lexical import CHARACTERS_PER_TOKEN, LexicalModel, strongest
 
 #: Tokens whose frequencies make the style: the commonest.
 TOKENS = 256
@@ -34,8 +34,6 @@ TOKENS = 256
 WHITENING = 0.5
 #: Texts of the sample, and characters of each, that the BPE is trained on.
 BPE_TEXTS, BPE_CHARACTERS = 6_000, 1_500
-#: Directions weaker than this share of the strongest are float32 noise.
-_NOISE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +47,13 @@ class StyleModel(LexicalModel):
     """
 
     bpe: str = ""
+    packages: ClassVar[tuple[str, ...]] = (*LexicalModel.packages, "tokenizers")
 
     def encode(self, texts: list[str]) -> Encoded:
         """Encodes texts; `tokens` counts those of the BPE that were read. See `Encoder`."""
         ids = token_ids(self.bpe, [text[: self.limit] for text in texts])
         vectors = np.ascontiguousarray(_roots(ids, self.features) @ self.weights, dtype=np.float32)
-        # A text without any of the tokens (a single rare character) is as far from all others as can be.
+        # Texts without any of the tokens (a single rare character, say) tell no kind: one direction is theirs alike.
         vectors[~vectors.any(axis=1)] = 1.0
         return self.encoded(texts, vectors, sum(len(one) for one in ids))
 
@@ -71,29 +70,21 @@ class StyleModel(LexicalModel):
 
 
 def fit_style(texts: list[str], embedding: config.Embedding, seed: int) -> StyleModel:
-    """Fits a model on a sample of the corpus: about 0.2 core-seconds a thousand documents.
-
-    Args:
-        texts: the sample, in an order that does not depend on workers.
-        embedding: `dimensions`, `max_tokens` and `chunks` of the job file. Fewer dimensions are made when the sample
-            has no more different directions; the model's `spec` says so.
-        seed: the job's seed; decides the start of the randomised SVD.
-
-    Returns:
-        The model: the same bits for any number of threads.
-    """
-    from threadpoolctl import threadpool_limits
-
+    """Fits a model on a sample of the corpus: about 0.2 core-seconds a thousand documents. See `fit_lexical`."""
     step = max(1, len(texts) // BPE_TEXTS)
     bpe = train_bpe((text[:BPE_CHARACTERS] for text in texts[::step]), VOCABULARY)
     limit = embedding.max_tokens * CHARACTERS_PER_TOKEN
     ids = token_ids(bpe, [text[:limit] for text in texts])
-    frequency = np.bincount(np.concatenate([np.zeros(0, np.int64), *ids]), minlength=TOKENS)
+    frequency = np.bincount(_together(ids), minlength=TOKENS)
     commonest = np.argsort(-frequency, kind="stable")[:TOKENS]
     features = np.sort(commonest[frequency[commonest] > 0]).astype(np.int32)
-    with threadpool_limits(limits=1):
-        weights = _weights(_roots(ids, features), embedding.dimensions, seed)
+    weights = _weights(_roots(ids, features), embedding.dimensions, seed)
     return StyleModel(features, weights, embedding.max_tokens, embedding.chunks, embedding.dimensions, bpe)
+
+
+def _together(ids: list[list[int]]) -> NDArray[np.int64]:
+    """The tokens of all texts, one after the other."""
+    return np.concatenate([np.zeros(0, np.int64), *(np.array(one, np.int64) for one in ids)])
 
 
 def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:
@@ -101,7 +92,7 @@ def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:
     from scipy.sparse import csr_matrix
 
     lengths = np.fromiter((len(one) for one in ids), np.int64, len(ids))
-    tokens = np.concatenate([np.zeros(0, np.int64), *(np.array(one, np.int64) for one in ids)])
+    tokens = _together(ids)
     place = np.full(max(int(tokens.max(initial=0)), int(features.max(initial=0))) + 1, -1, np.int64)
     place[features] = np.arange(len(features))
     width = max(1, len(features))
@@ -116,17 +107,10 @@ def _roots(ids: list[list[int]], features: NDArray[np.int32]) -> Any:
 
 def _weights(roots: Any, dimensions: int, seed: int) -> NDArray[np.float32]:
     """What the roots are multiplied by: the strongest right singular vectors, whitened in part, float32[m, d]."""
-    from sklearn.utils.extmath import randomized_svd
-
     if not roots.nnz:
         return np.ones((roots.shape[1], 2), np.float32)
-    start = int(counter_rng.keys(seed, "embedding.style", np.zeros(1, np.int64))[0] >> np.uint64(32))
-    wanted = min(dimensions, *roots.shape)
-    _, strengths, components = randomized_svd(
-        roots, wanted, n_iter=4, power_iteration_normalizer="QR", random_state=start
-    )
-    kept = strengths > _NOISE * strengths[0]
-    scaled = components[kept] / ((strengths[kept] / strengths[0]) ** WHITENING)[:, None]
+    strengths, components = strongest(roots, dimensions, seed, "embedding.style")
+    scaled = components / ((strengths / strengths[0]) ** WHITENING)[:, None]
     missing = max(0, 2 - len(scaled))  # vectors of one dimension are only signs
     found: NDArray[np.float32] = np.pad(scaled.T, ((0, 0), (0, missing))).astype(np.float32, order="C")
     return found

@@ -107,13 +107,14 @@ def _gpus() -> int:
 
 
 def _described(job: Job, texts: list[str]) -> pa.Table:
-    """What `documents` does with texts that it has read, but for the files it writes."""
+    """What `documents` does with texts that it has read, but for the files and for languages, which have a rate."""
     from curation.text.heuristics import heuristic_quality
 
     column = pa.array(texts, pa.large_string())
     score = heuristic_quality(column)[0] if job.quality.scorer == "heuristics" else None
     counting = Tokens() if job.tokens.count == "column" else job.tokens
-    plain = job.model_copy(update={"quality": Quality(), "tokens": counting})  # columns of numbers were not read
+    changed = {"quality": Quality(), "tokens": counting}  # columns of numbers were not read
+    plain = job.model_copy(update=changed | {"clustering": job.clustering.model_copy(update={"within": "none"})})
     by_model = counting.count == "model"
     tokenizer = named_tokenizer(str(counting.tokenizer), counting.end_of_document) if by_model else None
     file, split = InputFile("", "", 0, "jsonl", 0, ""), Split(0, 0, 0, 0, len(texts), 0, 0, 0)

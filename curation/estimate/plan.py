@@ -102,6 +102,8 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
     drawn = written_bytes(job, text, text / max(1.0, corpus.tokens))
     phases = len(phases_of(job))
     folders = phases + (job.output.validation is not None)
+    clusters = int(max(1, min(job.clustering.fine, documents)))
+    cut = job.clustering.levels if job.clustering.grouping == "spectral" else []
     return Work(
         files=corpus.files,
         bytes=corpus.bytes,
@@ -110,7 +112,7 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
         splits=corpus.splits(job.split_bytes),
         encoder=_encoder(job),
         dimensions=dimensions,
-        clusters=int(max(1, min(job.clustering.fine, documents))),
+        clusters=clusters,
         fit_rows=documents if fit_rows == "all" else min(documents, fit_rows),
         iterations=min(ITERATIONS, job.clustering.max_iterations),
         restarts=job.clustering.restarts,
@@ -131,6 +133,7 @@ def work_of(job: Job, corpus: Corpus, dimensions: int, written: Written) -> Work
         within=job.clustering.within,
         resampled=job.clustering.grouping == "kmeans",
         chosen=job.clustering.clusters == "auto",
+        cut=sum(min(level, clusters) for level in cut),
         **_trials(job, drawn * corpus.tokens / max(1.0, text), min(documents, EXCERPTS)),
         actors=unlimited if resources.embedding_actors == "auto" else resources.embedding_actors,
     )

@@ -17,7 +17,7 @@ from dataclasses import replace
 from curation.audit.near_duplicates import BANDS, PERMUTATIONS
 from curation.estimate.cluster import Cluster
 from curation.estimate.rates import Rates
-from curation.estimate.seeding import seeding
+from curation.estimate.seeding import cutting, seeding
 from curation.estimate.weights import learned_time, profiles_time
 from curation.estimate.work import TURN, StageTime, Work
 from curation.stages.documents import EXCERPT_CHARACTERS
@@ -100,7 +100,7 @@ def stage_times(work: Work, rates: Rates, cluster: Cluster) -> list[StageTime]:
         StageTime(
             "clusters",
             5 * TURN,
-            work.excerpts / rates.worded_texts,
+            work.excerpts / rates.worded_texts + cutting(work),
             work.documents / rates.summarised_documents,
             over_splits,
             note="sums; terms are one task",
@@ -247,7 +247,7 @@ def _centroids(work: Work, rates: Rates, cluster: Cluster) -> StageTime:
         stepping + loading,
         slots,
         gpus=cluster.all_gpus if rates.gpu else 0,
-        disk=4.0 * work.clusters * work.dimensions,
+        disk=4.0 * work.clusters * work.dimensions + (8.0 * work.clusters**2 if work.cut else 0.0),
         note=f"{work.clusters:,} clusters, about {rounds} iterations",
     )
 

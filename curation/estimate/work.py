@@ -26,6 +26,7 @@ class Work:
         clusters, fit_rows, iterations, restarts: of K-Means.
         within: what is clustered apart, as the job file has it.
         resampled, chosen: whether clusters are made even in meaning, and whether their number is found.
+        cut: spectral groups, of all levels together; 0: none are made.
         drawn_bytes: text of all rows of the shards.
         format: of the shards.
         shard_bytes: of the shards on storage.
@@ -69,6 +70,7 @@ class Work:
     within: str = "none"
     resampled: bool = False
     chosen: bool = False
+    cut: int = 0
     trials: int = 0
     rounds: int = 0
     trial_tokens: float = 0.0

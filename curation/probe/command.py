@@ -116,7 +116,7 @@ def _asked(options: argparse.Namespace) -> Asked:
         strategies=options.strategies,
         seeds=seeds,
         tokens=options.tokens,
-        epochs=options.epochs or EPOCHS,
+        epochs=options.epochs,
         pool_tokens=options.pool_tokens,
         fraction=options.fraction or 1.0,
         hold_back=options.hold_back,

@@ -127,6 +127,7 @@ def run_debt(
     from curation.probe.run import probed_job
     from curation.progress import Reporter
     from curation.stages import ray_cluster
+    from curation.stages.eligible import data_key
     from curation.storage.lock import locked
     from curation.storage.store import Store
 
@@ -147,7 +148,8 @@ def run_debt(
         check_frequencies(one_in, material, tokens)
         do_units(held, plan, material, seeds, one_in, reporter, job.resources.tasks)
         debt = {"version": DEBT_VERSION, "pattern": pattern, "from": old, "to": new}
-        debt |= {"settings": settings_of(plan, seeds), "corpus": corpus} | table_of(held, plan, seeds, one_in)
+        told = settings_of(plan, seeds) | {"data": data_key(job, markers)}
+        debt |= {"settings": told, "corpus": corpus} | table_of(held, plan, seeds, one_in)
         debt["sentence"] = debt_sentence(debt)
         keep_debt(held, plan.folder, debt)
     return debt

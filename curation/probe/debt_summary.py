@@ -2,7 +2,8 @@
 
     {"version": 2, "pattern", "from", "to",
      "settings": {"tokens": of a training, "bound_tokens": most from a checkpoint on, "document_tokens": most of a
-                  document, "taught_one_in", "seeds", "parameters": of the model, "learning_rate"},
+                  document, "taught_one_in", "seeds", "parameters": of the model, "learning_rate",
+                  "data": of the run, as `data_key` names it},
      "corpus": {"documents": of the pool, "from": those with the pattern and the old continuation, "to": the new one},
      "learning": {"documents": that taught the old one (median), "low", "high", "learnt": seeds, "seeds"},
      "rows": [{"checkpoint": "early" | "late", "tokens_seen", "taught": documents that said the old one by then,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.config import Job
@@ -52,7 +53,8 @@ def cluster(job: Job, strategy: Strategy, pool: Pool, places: NDArray[np.int64])
         return Clustered(documents, Fitted(np.zeros((1, pool.vectors.shape[1]), np.float32)))
     from curation.stages.recluster import Sample, cluster_anew
 
-    return Clustered(*cluster_anew(job, Sample(documents, [pool.vectors[places]]), lambda _: None))
+    languages = None if pool.languages is None else pool.languages.take(pa.array(places))
+    return Clustered(*cluster_anew(job, Sample(documents, [pool.vectors[places]], languages), lambda _: None))
 
 
 def draw(job: Job, clustered: Clustered, pool: Pool, places: NDArray[np.int64]) -> Drawn:

@@ -7,9 +7,10 @@ seeds or budgets take it as it is. Tokens are those of a BPE of the pool's own, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.clustering.groups import group_clusters
@@ -19,10 +20,11 @@ from curation.probe.chosen import A_CLUSTER, A_DOMAIN, MOST_SHARE, NATURAL, Chos
 from curation.probe.reading import MOST_CHARACTERS, VALIDATION_TOKENS, Folder, encode_texts, make_bpe, read_texts
 from curation.progress import Reporter
 from curation.sampling.cells import cell_totals
+from curation.sources.rows import Split
 from curation.stages.centroid_file import load_centroids
 from curation.stages.clusters import load_top_groups
-from curation.stages.eligible import Eligible, left_out, load_eligible
-from curation.stages.splits import load_splits
+from curation.stages.eligible import Eligible, data_key, left_out, load_eligible
+from curation.stages.splits import load_splits, part_name
 from curation.storage.store import Marker, Store, fingerprint
 
 #: Raise it when the choice of documents or the files change.
@@ -78,6 +80,7 @@ class Pool:
         vectors: float16[n, d].
         validation: the others.
         domain_tokens: int64[D], tokens of the whole corpus that may be drawn, as the run counts them.
+        languages: str[n], as the run found them; None where it clusters nothing by language.
     """
 
     key: str
@@ -88,16 +91,14 @@ class Pool:
     vectors: NDArray[np.float16]
     validation: Validation
     domain_tokens: NDArray[np.int64]
+    languages: pa.Array | None = None
 
 
 def pool_key(job: Job, markers: Mapping[str, Marker | None], settings: PoolSettings) -> str:
     """The name of a pool: a hash of all that it depends on."""
-    names = ("documents", "duplicates", "near_duplicates", "embeddings", "assignments", "clusters")
-    made = [marker.digest if (marker := markers.get(name)) else None for name in names]
     limits = [A_DOMAIN, A_CLUSTER, NATURAL, MOST_SHARE, MOST_UNITS, MOST_CHARACTERS, VALIDATION_TOKENS]
     asked = [settings.tokens, settings.fraction, settings.seed]
-    exclusions = [exclusion.model_dump() for exclusion in job.sampling.exclude]
-    return fingerprint([POOL_VERSION, made, limits, asked, exclusions])[:16]
+    return fingerprint([POOL_VERSION, data_key(job, markers), limits, asked])[:16]
 
 
 def ready_pool(
@@ -140,7 +141,10 @@ def ready_pool(
             encode_texts(store, job, folder, held, progress.advance)
         store.write_json(ready, {"documents": len(chosen.pool), "validation": len(chosen.validation)})
     store.remove_folder(folder.texts)
-    return _load(store, key, folder, corpus, chosen, _domain_tokens(job, documents, corpus.usable))
+    pool = _load(store, key, folder, corpus, chosen, _domain_tokens(job, documents, corpus.usable))
+    if job.clustering.within != "language":
+        return pool
+    return replace(pool, languages=languages_of(store, splits, pool.doc_id))
 
 
 def units_of(store: Store, job: Job) -> NDArray[np.int32]:
@@ -181,6 +185,17 @@ def _texts_alike(store: Store, documents: Eligible) -> NDArray[np.uint64] | None
         known = documents.doc_id[place] == doc_id
         text[place[known]] = group[known].astype(np.uint64) | np.uint64(1 << 63)  # no doc_id, and hardly a hash
     return text
+
+
+def languages_of(store: Store, splits: list[Split], doc_id: NDArray[np.int64]) -> pa.Array:
+    """The languages of some documents, ascending by doc_id, as the run found them: str[n], null where it did not."""
+    bounds = np.searchsorted(doc_id, [split.first_doc_id for split in splits])
+    parts: list[pa.Array] = []
+    for split, own in zip(splits, np.split(doc_id, bounds[1:]), strict=True):
+        if len(own):
+            column = store.read_table(part_name("documents", split.split_id), ["language"])["language"]
+            parts += column.take(pa.array(own - split.first_doc_id)).chunks
+    return pa.chunked_array(parts, pa.string()).combine_chunks()
 
 
 def _domain_tokens(job: Job, documents: Eligible, usable: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -157,14 +157,12 @@ def encode_batch(batch: tuple[str, list[str]], store: Store, folder: Folder, val
     """Commits the token ids of some parts; how many documents they have."""
     from curation.audit.languages import detect
     from curation.language_model.encoding import encode
-    from curation.tokenizer import one_thread
 
     name, parts = batch
     table = pa.concat_tables([store.read_table(part) for part in parts])
     doc_id, texts = table["doc_id"].to_numpy(), table["text"].to_pylist()
     asked = np.isin(doc_id, validation, assume_unique=True)
-    with one_thread():
-        encoded = cut(encode(store.read_bytes(folder.bpe).decode(), texts), asked)
+    encoded = cut(encode(store.read_bytes(folder.bpe).decode(), texts), asked)
     languages, _ = detect([texts[row] for row in np.flatnonzero(asked).tolist()])
     arrays: dict[str, NDArray[Any]] = {
         "doc_id": doc_id,

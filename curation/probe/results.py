@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from curation.config import Job
+from curation.probe.asked import Asked
 from curation.probe.clip import clip_guidance
 from curation.probe.figures import TARGETS, Scope, difference_errors
 from curation.probe.pool import Pool
@@ -19,6 +20,7 @@ from curation.probe.statistics import comparisons
 from curation.probe.strategies import BASELINE, Strategy
 from curation.probe.trials import BY_DOCUMENT, Plan, done_cell
 from curation.probe.words import sentence
+from curation.report.probe_results import main_evaluator, mean_losses
 from curation.storage.store import Store
 
 RESULTS_VERSION = 1
@@ -34,9 +36,9 @@ def results_name(key: str) -> str:
 
 
 def settings_of(
-    pool: Pool, plan: Plan, job: Job, fraction: float, seeds: dict[str, int], target: str
+    pool: Pool, plan: Plan, job: Job, data: str, asked: Asked, epochs: float, target: str
 ) -> dict[str, Any]:
-    """What results.json says of how it was done."""
+    """What results.json says of how it was done; `data` is what it was of, as `data_key` names it."""
     held = sorted({index for fold in plan.folds for index in fold.held_back})
     return {
         "budget_tokens": plan.budget,
@@ -44,9 +46,13 @@ def settings_of(
         "pool_documents": len(pool.doc_id),
         "validation_tokens": len(pool.validation.text.tokens),
         "validation_documents": len(pool.validation.domain),
-        "seeds": max(seeds.values()),
-        "fraction": fraction,
-        "evaluators": list(seeds),
+        "epochs": round(epochs, 6),
+        "pool": pool.key,
+        "data": data,
+        "seed": asked.seed,
+        "seeds": max(asked.seeds.values()),
+        "fraction": asked.fraction,
+        "evaluators": list(asked.seeds),
         "held_back": [job.domains[index] for index in held] or None,
         "folds": len(plan.folds),
         "baseline": BASELINE,
@@ -62,7 +68,7 @@ def build_results(
     settings: dict[str, Any],
     scope: Scope,
 ) -> dict[str, Any]:
-    """results.json of a probe whose cells, taken over `scope`, are all done; but for its `pilot` and `debt`."""
+    """results.json of a probe whose cells, taken over `scope`, are all done; but for its `pilot`."""
     whole = [
         cell
         for evaluator, count in seeds.items()
@@ -71,23 +77,16 @@ def build_results(
         if (cell := done_cell(store, plan, strategy, seed, evaluator)) is not None
     ]
     cells = [{name: value for name, value in cell.items() if name not in ("key", BY_DOCUMENT)} for cell in whole]
-    compared = comparisons(cells, BASELINE, text_errors(whole, scope))
-    first = next(iter(seeds))
     results: dict[str, Any] = {
         "version": RESULTS_VERSION,
         "settings": settings,
         "strategies": [vars(strategy) for strategy in strategies],
         "cells": cells,
-        "comparisons": compared,
-        "price": {
-            row["strategy"]: row["difference"]
-            for row in compared
-            if (row["evaluator"], row["metric"]) == (first, "natural")
-        },
+        "comparisons": comparisons(cells, BASELINE, text_errors(whole, scope)),
     }
     results["clip"] = clip_guidance(results)
     results["sentence"] = sentence(results)
-    return results | {"pilot": None, "debt": None}
+    return results | {"pilot": None}
 
 
 def text_errors(cells: Sequence[dict[str, Any]], scope: Scope) -> dict[tuple[str, str, str], float]:
@@ -106,52 +105,64 @@ def text_errors(cells: Sequence[dict[str, Any]], scope: Scope) -> dict[tuple[str
 def pilot_of(store: Store, key: str, results: dict[str, Any]) -> dict[str, Any] | None:
     """How well a probe of a part of the corpus foretells one of the whole, by the order of the strategies.
 
-    Of a part: against the whole probe with most strategies in common; of the whole: against such a part. None where
-    there is no other probe of the same kind.
+    Of a part: against a whole probe; of the whole: against one of a part. Of several that with most strategies in
+    common is taken, of these the one of the largest part, then that which draws the most similar number of epochs.
+    None where there is no other probe of the same kind.
 
     Returns:
         `fraction` and `whole_key` of the two, `rank_correlation` of the strategies' mean target losses (Spearman), by
-        the first evaluator of both, and `strategies` that both have.
+        the model that judges in both, and `strategies` that both have.
     """
     from scipy.stats import spearmanr
 
-    metric = TARGETS[results["settings"]["target"]]
-    own = mean_losses(results, metric)
-    best: dict[str, Any] | None = None
+    metric, epochs = TARGETS[results["settings"]["target"]], results["settings"]["epochs"]
+    own = strategy_losses(results, metric)
+    best: tuple[tuple[float, ...], str, dict[str, Any], list[str]] | None = None
     for other_key, other in _others(store, key, results):
-        theirs = mean_losses(other, metric)
+        theirs = strategy_losses(other, metric)
         shared = [name for name in own if name in theirs]
-        if len(shared) < LEAST_SHARED or (best and len(shared) <= len(best["strategies"])):
-            continue
-        part = min((results, other), key=lambda one: float(one["settings"]["fraction"]))
-        found = spearmanr([own[name] for name in shared], [theirs[name] for name in shared]).statistic
-        best = {
-            "fraction": part["settings"]["fraction"],
-            "whole_key": other_key if part is results else key,
-            "rank_correlation": None if np.isnan(found) else round(float(found), 4),
-            "strategies": shared,
-        }
-    return best
+        rank = (len(shared), other["settings"]["fraction"], -abs(other["settings"]["epochs"] - epochs))
+        if len(shared) >= LEAST_SHARED and (best is None or rank > best[0]):
+            best = rank, other_key, other, shared
+    if best is None:
+        return None
+    _, other_key, other, shared = best
+    part = min((results, other), key=lambda one: float(one["settings"]["fraction"]))
+    theirs = strategy_losses(other, metric)
+    found = spearmanr([own[name] for name in shared], [theirs[name] for name in shared]).statistic
+    return {
+        "fraction": part["settings"]["fraction"],
+        "whole_key": other_key if part is results else key,
+        "rank_correlation": None if np.isnan(found) else round(float(found), 4),
+        "strategies": shared,
+    }
 
 
 def _others(store: Store, key: str, results: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Probes of the run that are of the whole where this one is of a part, and the other way round; by their key."""
-    is_part = results["settings"]["fraction"] < 1
+    """Probes of the run that are of the whole where this one is of a part, and the other way round; by their key.
+
+    They are of the same data, and were asked and judged alike.
+    """
     for name in sorted(store.list("probe")):
         if not name.endswith("/results.json") or name == results_name(key):
             continue
         other = store.read_json(name)
-        settings = other["settings"]
-        same = all(settings.get(one) == results["settings"].get(one) for one in ("held_back", "folds"))
-        if same and (settings["fraction"] < 1) != is_part and not (is_part and settings["fraction"] < 1):
+        if _kind(other) == _kind(results) and _is_part(other) != _is_part(results):
             yield name.split("/")[1], other
 
 
-def mean_losses(results: dict[str, Any], metric: str) -> dict[str, float]:
-    """The mean over seeds of a loss by the first evaluator; strategies that have none of it are left out."""
-    first = results["settings"]["evaluators"][0]
-    found: dict[str, list[float]] = {}
-    for cell in results["cells"]:
-        if cell["evaluator"] == first and cell["losses"][metric] is not None:
-            found.setdefault(cell["strategy"], []).append(cell["losses"][metric])
-    return {name: float(np.mean(losses)) for name, losses in found.items()}
+def _kind(results: dict[str, Any]) -> list[Any]:
+    """What two probes must have in common besides strategies."""
+    same = [results["settings"].get(name) for name in ("data", "held_back", "folds")]
+    return [results["version"], main_evaluator(results), *same]
+
+
+def _is_part(results: dict[str, Any]) -> bool:
+    return float(results["settings"]["fraction"]) < 1
+
+
+def strategy_losses(results: dict[str, Any], metric: str) -> dict[str, float]:
+    """The mean over seeds of a loss of each strategy by the model that judges; those that have none are left out."""
+    names = dict.fromkeys(cell["strategy"] for cell in results["cells"])
+    found = {name: mean_losses(results, main_evaluator(results), name).get(metric) for name in names}
+    return {name: loss for name, loss in found.items() if loss is not None}

@@ -12,16 +12,16 @@ from curation.config import Job
 from curation.counter_rng import nth_seed
 from curation.errors import JobError
 from curation.job_file import parse_job, parse_yaml
-from curation.probe.asked import LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
-from curation.probe.debt_kept import latest_debt
+from curation.probe.asked import EPOCHS, LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS, Asked
 from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
-from curation.probe.strategies import chosen_strategies
+from curation.probe.strategies import chosen_strategies, own_fault
 from curation.probe.trials import Fold, Plan, run_trials, scope_of_plan, units
 from curation.progress import Reporter
 from curation.stages import ray_cluster
 from curation.stages.context import JOB
+from curation.stages.eligible import data_key
 from curation.storage.lock import locked
 from curation.storage.store import Marker, Store, fingerprint
 
@@ -43,7 +43,7 @@ def probe(
     with locked(store, lambda text: reporter.event("note", text=text)) as held:
         reporter.run = held.shown()
         ray_cluster.start(job.resources, reporter.event)
-        tokens = asked.pool_tokens or min(POOL_TOKENS, int(MOST_TOKENS / asked.epochs))
+        tokens = asked.pool_tokens or min(POOL_TOKENS, int(MOST_TOKENS / (asked.epochs or EPOCHS)))
         settings = PoolSettings(tokens, asked.fraction, asked.seed)
         pool = ready_pool(held, job, markers, settings, reporter)
         budget = budget_of(pool, folds, asked)
@@ -55,11 +55,13 @@ def probe(
         epochs = budget / least_tokens(pool, folds)
         if text := repeats_less(job, pool, epochs):
             reporter.event("note", text=text)
+        if text := own_left_out(job, asked, len(pool.doc_id)):
+            reporter.event("note", text=text)
         strategies = chosen_strategies(plan.job, asked.strategies, len(pool.doc_id), epochs)
         run_trials(held, plan, pool, scope, units(held, plan, strategies, asked.seeds), reporter)
-        told = settings_of(pool, plan, job, asked.fraction, asked.seeds, target)
+        told = settings_of(pool, plan, job, data_key(job, markers), asked, epochs, target)
         results = build_results(held, plan, strategies, asked.seeds, told, scope)
-        results["pilot"], results["debt"] = pilot_of(held, key, results), latest_debt(held)
+        results["pilot"] = pilot_of(held, key, results)
         held.write_json(results_name(key), results)
         held.write_json(LATEST, {"key": key})
     return results
@@ -106,13 +108,14 @@ def folds_of(job: Job, hold_back: list[str] | None, with_gpt: bool) -> tuple[Fol
 
 
 def budget_of(pool: Pool, folds: tuple[Fold, ...], asked: Asked) -> int:
-    """Tokens that each strategy draws.
+    """Tokens that each strategy draws: as asked for, and at most MOST_TOKENS where nobody asks.
 
     Raises:
         JobError: the pool has too few, or fewer than are asked for.
     """
     there = least_tokens(pool, folds)
-    budget = asked.tokens or min(MOST_TOKENS, int(asked.epochs * there))
+    wanted = min(MOST_TOKENS, int(EPOCHS * there)) if asked.epochs is None else int(asked.epochs * there)
+    budget = asked.tokens or wanted
     if asked.tokens and budget > there:
         raise JobError(
             f"--tokens {budget:,}: the pool has {there:,} tokens to train on: lower it, raise --pool-tokens, or say "
@@ -136,6 +139,12 @@ def repeats_less(job: Job, pool: Pool, epochs: float) -> str | None:
         f"each strategy draws {epochs:.2g} epochs of the pool, and the job {own:.2g} of the corpus, which repeats "
         f"more: --epochs {own:.2g} asks at the job's own"
     )
+
+
+def own_left_out(job: Job, asked: Asked, documents: int) -> str | None:
+    """What is to be said where nobody asks for strategies and the job's own can't be one; None where it can."""
+    fault = own_fault(job, documents) if asked.strategies is None else None
+    return fault and f"the job's own setting is not tried: {fault}, which a probe can't try on a part of the corpus"
 
 
 def least_tokens(pool: Pool, folds: tuple[Fold, ...]) -> int:

@@ -30,6 +30,8 @@ ITERATIONS = 25
 
 _CLUSTERS, _GROUPING, _METHOD, _CLIP = "clustering.clusters", "clustering.grouping", "sampling.method", "sampling.clip"
 _BALANCED: dict[str, Any] = {_METHOD: "cluster_clip"}
+#: The bounds of a cluster's share that bound nothing.
+_SHARES = {"min": 0.0, "max": 1.0}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Strategy:
         by_groups = self.parameters.get("sampling.balance", "clusters") != "clusters"
         method = METHODS[self.parameters.get(_METHOD, "cluster_clip")]
         exponent = self.parameters.get("sampling.cluster_exponent", method["sampling"]["cluster_exponent"])
-        return by_groups or float(exponent) < 1
+        least, most = (self.parameters.get(f"sampling.{name}_cluster_share", to) for name, to in _SHARES.items())
+        return by_groups or float(exponent) < 1 or least > 0 or most < 1
 
 
 def _clip(clip: int) -> Strategy:
@@ -132,6 +135,9 @@ DEFAULT = (
 )
 #: The name of the run's own setting, and what it is.
 OWN, OWN_WORDS = "job", "the job file's own setting"
+#: Keys of `sampling` that are no part of it: the probe has a budget of its own, what is excluded is not in the pool,
+#: and where tokens are capped it is not tried.
+_NOT_TRIED = ("budget", "exclude", "token_caps")
 
 
 def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epochs: float) -> list[Strategy]:
@@ -149,15 +155,15 @@ def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epo
     """
     if names is None:
         wanted = [STRATEGIES[name] for name in DEFAULT if len(job.domains) > 1 or not _blends(STRATEGIES[name])]
-        if own_fault(job) is None:
+        if own_fault(job, documents) is None:
             wanted.append(own_strategy(job))
     else:
-        wanted = [STRATEGIES[BASELINE], *(_named(job, name) for name in names if name != BASELINE)]
+        wanted = [STRATEGIES[BASELINE], *(_named(job, name, documents) for name in names if name != BASELINE)]
     fitted = []
-    for strategy in wanted:
+    for strategy in (fit_to_pool(job, one, documents) for one in wanted):
         clip = strategy_job(job, strategy, 1, 0).sampling.clip
         if clip >= epochs:
-            fitted.append(fit_to_pool(job, strategy, documents))
+            fitted.append(strategy)
         elif names is not None:
             raise JobError(f"--strategies {strategy.name}: at clip {clip} {epochs:g} epochs can't be drawn: lower it")
     laws: dict[str, Strategy] = {}
@@ -171,9 +177,9 @@ def _blends(strategy: Strategy) -> bool:
     return strategy.name == "unimax" or "blending.weights" in strategy.parameters
 
 
-def _named(job: Job, name: str) -> Strategy:
+def _named(job: Job, name: str, documents: int) -> Strategy:
     if name == OWN:
-        if fault := own_fault(job):
+        if fault := own_fault(job, documents):
             raise JobError(f"--strategies {OWN}: {fault}, which a probe can't try on a part of the corpus")
         return own_strategy(job)
     if name not in STRATEGIES:
@@ -184,8 +190,8 @@ def _named(job: Job, name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def own_fault(job: Job) -> str | None:
-    """Why the run's own setting can't be tried on a pool; None where it can."""
+def own_fault(job: Job, documents: int) -> str | None:
+    """Why the run's own setting can't be tried on a pool of so many documents; None where it can."""
     if job.phases:
         return "the job has phases"
     if job.capped_tokens:
@@ -196,29 +202,47 @@ def own_fault(job: Job) -> str | None:
         return "sampling.cluster_weights is learned"
     if weights := job.strategies & {"auto", "learned"}:
         return f"blending.weights is {weights.pop()}"
+    if any(source.clip is not None for source in job.sources):
+        return "a source has a clip of its own"
+    if job.sampling.order == "curriculum":
+        return "sampling.order is curriculum"
+    if job.blending.weights != "none" and job.blending.when_short != "hold_budget":
+        return f"blending.when_short is {job.blending.when_short}"
+    most, fitted = job.sampling.max_cluster_share, fit_to_pool(job, own_strategy(job), documents).parameters[_CLUSTERS]
+    fine = fitted[0] if isinstance(fitted, list) else fitted
+    if isinstance(fine, int) and most * fine < 1:
+        return f"sampling.max_cluster_share is {most:g}, and the pool has documents for {fine} clusters"
     return None
 
 
 def own_strategy(job: Job) -> Strategy:
-    """The run's own setting."""
-    sampling = job.sampling.model_dump(exclude={"budget", "exclude", "token_caps"}, exclude_defaults=True)
-    blending = job.blending.model_dump(exclude_defaults=True)
-    keys: dict[str, Any] = {f"sampling.{name}": value for name, value in sampling.items()}
-    keys |= {f"blending.{name}": value for name, value in blending.items()}
-    return Strategy(OWN, OWN_WORDS, {**_BALANCED, _CLUSTERS: job.clustering.clusters, **keys})
+    """The run's own setting: its method, and what it sets otherwise than the method does."""
+    keys: dict[str, Any] = {_METHOD: job.sampling.method, _CLUSTERS: job.clustering.clusters}
+    sections = ("sampling", job.sampling, _NOT_TRIED), ("blending", job.blending, ("reference", "bounds"))
+    for section, own, others in sections:
+        usual = type(own).model_validate(METHODS[job.sampling.method][section]).model_dump()
+        found = own.model_dump(exclude={"method", *others})
+        keys |= {f"{section}.{name}": value for name, value in found.items() if value != usual[name]}
+    return Strategy(OWN, OWN_WORDS, keys)
 
 
 def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:
-    """The strategy with no more clusters than the pool can fill; its parameters name them where they hang on any."""
+    """The strategy with no more clusters than the pool can fill, but one a domain where these are clustered apart.
+
+    A level that would not fall then has half as many groups as the one below it, and none below one. The parameters
+    name them where the draws hang on any.
+    """
     if not strategy.clustered:
         return strategy
     wanted = strategy.parameters.get(_CLUSTERS, job.clustering.clusters)
     if not isinstance(wanted, int | list):
         return strategy
     fine, *coarser = wanted if isinstance(wanted, list) else [wanted]
-    levels = [min(fine, max(2, documents // ROWS_A_CLUSTER))]
+    apart = len(job.domains) if job.clustering.within == "domain" else 1
+    levels = [max(min(fine, max(2, documents // ROWS_A_CLUSTER)), apart)]
     for level in coarser:
-        levels.append(level if level < levels[-1] else max(1, levels[-1] // 2))
+        if fewer := level if level < levels[-1] else levels[-1] // 2:
+            levels.append(fewer)
     fitted = levels if isinstance(wanted, list) else levels[0]
     return Strategy(strategy.name, strategy.words, {**strategy.parameters, _CLUSTERS: fitted})
 

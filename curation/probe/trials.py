@@ -89,9 +89,19 @@ def cell_name(plan: Plan, strategy: Strategy, seed: int, evaluator: str) -> str:
 
 
 def cell_key(plan: Plan, strategy: Strategy, seed: int, evaluator: str) -> str:
-    """Hash of what a cell depends on besides the probe's folder."""
-    job = strategy_job(plan.job, strategy, plan.budget, seed).model_dump(mode="json", exclude={"sources", "run_dir"})
-    return fingerprint([TRIALS_VERSION, job, evaluator])[:16]
+    """Hash of what a cell depends on besides the probe's folder: what clusters and draws read of the job."""
+    job = strategy_job(plan.job, strategy, plan.budget, seed)
+    clustering = job.clustering.model_dump(mode="json", exclude={"engine"})  # a pool is clustered without one
+    drawing = job.model_dump(mode="json", include={"seed", "sampling", "blending"})
+    importance = job.importance if "proportional" in job.strategies else None
+    return fingerprint([TRIALS_VERSION, clustering, drawing, importance, evaluator])[:16]
+
+
+def state_names(plan: Plan, strategy: Strategy, seed: int, evaluator: str) -> list[str]:
+    """The files, one a fold, that the trainings for a cell are kept in on their way; no other training's."""
+    stem = cell_name(plan, strategy, seed, evaluator).removesuffix(".json")
+    key = cell_key(plan, strategy, seed, evaluator)
+    return [f"{stem}-{key}-{number}.state" for number in range(len(plan.folds))]
 
 
 def done_cell(store: Store, plan: Plan, strategy: Strategy, seed: int, evaluator: str) -> dict[str, Any] | None:
@@ -187,6 +197,8 @@ def try_unit(unit: Unit, store: Store, plan: Plan, pool: Pool, scope: Scope, com
         with threadpool_limits(1):
             for strategy, cell in _cells(unit, store, plan, pool, scope, compiled):
                 store.write_json(cell_name(plan, strategy, unit.seed, unit.evaluator), cell)
+                if compiled is None:
+                    store.remove(state_names(plan, strategy, unit.seed, unit.evaluator))
     finally:
         torch.set_num_threads(threads)
 
@@ -200,9 +212,9 @@ def _cells(
         job = strategy_job(plan.job, strategy, plan.budget, unit.seed)
         found = np.zeros(len(pool.validation.domain))
         figures: list[dict[str, Any]] = []
-        for fold, (places, clustered) in zip(plan.folds, fitted, strict=True):
+        states = state_names(plan, strategy, unit.seed, unit.evaluator)
+        for fold, (places, clustered), state in zip(plan.folds, fitted, states, strict=True):
             drawn = draw(job, clustered, pool, places)
-            state = cell_name(plan, strategy, unit.seed, unit.evaluator).replace(".json", ".state")
             own = evaluate(unit, drawn, pool, compiled, store, state)
             mine = np.isin(pool.validation.domain, fold.held_back) if fold.held_back else slice(None)
             found[mine] = own[mine]
@@ -225,7 +237,8 @@ def evaluate(
 ) -> NDArray[np.float64]:
     """float64[v]: the loss on each validation document of a model that is trained on what was drawn.
 
-    A training of the small GPT that was killed goes on from its last `state`, a file of the run directory.
+    A training of the small GPT that was killed goes on from its last `state`, a file of the run directory, which is
+    removed when the cell is there.
     """
     if compiled is not None:
         return losses(compiled.asked, compiled.pool, drawn.copies)
@@ -234,9 +247,7 @@ def evaluate(
     stream = pool.text.take(drawn.order).tokens
     kept = store.read_bytes(state) if store.exists(state) else None
     gpt = train_gpt(stream, GptConfig(), unit.seed, 1, state=kept, keep=lambda now: store.write_bytes(state, now))
-    found = gpt_losses(gpt, pool.validation.text)
-    store.remove([state])
-    return found
+    return gpt_losses(gpt, pool.validation.text)
 
 
 def _mean(figures: list[dict[str, Any]]) -> dict[str, Any]:

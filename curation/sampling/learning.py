@@ -106,7 +106,9 @@ def _mean_of_best(trials: Trials, measure: Measure) -> Floats:
 
 
 def _rounded(mixtures: Floats, space: MixtureSpace) -> Floats:
-    return np.round(within(mixtures, space), DECIMALS)
+    """Within the bounds, to DECIMALS; never 0, of which there is no logarithm."""
+    found: Floats = np.maximum(np.round(within(mixtures, space), DECIMALS), 10.0**-DECIMALS)
+    return found
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:

@@ -56,14 +56,23 @@ class MixtureSpace:
         return bool(narrow or self.lower.sum() >= 1 - ROUNDING or self.upper.sum() <= 1 + ROUNDING)
 
 
-def mixture_space(tokens: NDArray[np.int64], supply: NDArray[np.int64], budget: float, floor: float) -> MixtureSpace:
+def mixture_space(
+    tokens: Floats,
+    supply: Floats,
+    budget: float,
+    floor: float,
+    budget_key: str = "sampling.budget",
+    clip_key: str = "sampling.clip",
+) -> MixtureSpace:
     """The bounds of the mixtures of some units.
 
     Args:
-        tokens: int64[U], tokens of each unit, all above 0.
-        supply: int64[U], the most tokens that each can give: its tokens times the clip.
+        tokens: float64[U], tokens of each unit, all above 0.
+        supply: float64[U], the most tokens that each can give: its tokens times the clip.
         budget: tokens to be drawn.
         floor: least weight of a unit as a multiple of its natural share, 0 to 1.
+        budget_key: key of the job file that the budget comes from, for messages.
+        clip_key: key that the clip comes from.
 
     Raises:
         JobError: all supply together is less than the budget.
@@ -73,7 +82,7 @@ def mixture_space(tokens: NDArray[np.int64], supply: NDArray[np.int64], budget: 
     if upper.sum() < 1 - ROUNDING:
         raise JobError(
             f"the budget asks for {budget:,.0f} tokens, and the clip lets {int(supply.sum()):,} be drawn: lower "
-            "sampling.budget or raise sampling.clip"
+            f"{budget_key} or raise {clip_key}"
         )
     return MixtureSpace(natural, np.minimum(floor * natural, upper), upper)
 

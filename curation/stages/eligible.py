@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,10 @@ from curation.sources.rows import Split
 from curation.stages.duplicates import hash_halves
 from curation.stages.learned_weights import Learned
 from curation.stages.splits import part_name, total_documents
-from curation.storage.store import Store
+from curation.storage.store import Marker, Store, fingerprint
+
+#: Stages that make what may be drawn.
+DATA = ("documents", "duplicates", "near_duplicates", "embeddings", "assignments", "clusters")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ class Cells:
     def open_tokens(self) -> NDArray[np.int64]:
         """int64[C, D]: tokens that may be drawn."""
         return np.where(self.left_out < 0, self.tokens, 0)
+
+
+def data_key(job: Job, markers: Mapping[str, Marker | None]) -> str:
+    """Hash of what may be drawn of a run: its documents, their vectors and clusters, and what the job excludes.
+
+    `markers` by stage; None where one is not done.
+    """
+    made = [marker.digest if (marker := markers.get(name)) else None for name in DATA]
+    return fingerprint([made, [exclusion.model_dump() for exclusion in job.sampling.exclude]])[:16]
 
 
 def load_eligible(

@@ -4,7 +4,8 @@ Reads `documents`, `assignments`, `excerpts`, and the texts that `learning.valid
 n-grams on a mixture of the excerpts (`learning_texts`, `learning_trials`); rounds of trials narrow down on the mixture
 that is best for the target (`sampling.learning`). At the end the fitted weights and the natural ones are held against
 each other on validation texts that were not used, with draws that were not tried: the fitted ones are kept if they
-are better beyond chance, else the natural ones. Writes `learned/weights.json` (the weights, their bounds, and how
+are better beyond chance, else the natural ones. What has too few documents to be validated on keeps its natural share
+at least. Writes `learned/weights.json` (the weights, their bounds, and how
 good they are) and `learned/trials.parquet` (every trial). Does nothing where no weights are learned.
 """
 
@@ -18,26 +19,45 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.config import Job
+from curation.config.learning import one_domain
+from curation.errors import JobError
 from curation.sampling.learning import first_mixtures, last_mixtures, next_mixtures
 from curation.sampling.mixture_fit import Trials
 from curation.sampling.mixture_space import Floats
 from curation.sources.apart import read_apart
-from curation.stages import learning_texts
+from curation.stages import held_out, learning_texts
 from curation.stages.centroid_file import load_centroids
 from curation.stages.context import Result, Run, Stage
 from curation.stages.eligible import Cells, left_out
 from curation.stages.learned_weights import TRIALS, WEIGHTS, learns
-from curation.stages.learning_outcome import measure_of, outcome
-from curation.stages.learning_sample import FIT, Sample, choose_sample, list_excerpts, together, trial_scale
+from curation.stages.learning_outcome import group_names, measure_of, outcome
+from curation.stages.learning_sample import (
+    FIT,
+    LEAST_DOCUMENTS,
+    Sample,
+    choose_sample,
+    list_excerpts,
+    together,
+    trial_scale,
+)
 from curation.stages.learning_texts import KEY, Batch
 from curation.stages.learning_trials import Setting, batches_of, try_batch
-from curation.stages.learning_units import Mixing, mixing_of, theme_groups
+from curation.stages.learning_units import (
+    Mixing,
+    guarded,
+    is_strict,
+    left_tokens,
+    mixing_of,
+    reads_weights,
+    theme_groups,
+)
+from curation.stages.phases import phases_of
 from curation.stages.reference import check_same, reference_files, reference_texts
 from curation.stages.splits import load_splits
 from curation.stages.workers import map_items
 
-#: Splits that a task lists or encodes.
-TASK_SPLITS = 16
+#: Splits that a task lists or encodes, and names that a note lists.
+TASK_SPLITS, TOLD = 16, 10
 
 
 def settings(job: Job) -> dict[str, Any] | None:
@@ -45,15 +65,19 @@ def settings(job: Job) -> dict[str, Any] | None:
     of = learns(job)
     if of is None:
         return None
+    strict = is_strict(job)
     sampling = {"budget", "clip", "min_cluster_share", "max_cluster_share", "exclude"}
-    phase = {"budget", "clip", "weights", "cluster_exponent"}
+    if of == "domains":
+        sampling |= {"cluster_exponent", "balance", "group_exponent"}
+    phase = {"budget", "clip", "cluster_exponent"}
+    asking = [one for one, request in zip(job.phases, phases_of(job), strict=False) if reads_weights(request, of)]
     return {
         "of": of,
         "learning": job.learning.model_dump(),
-        "sampling": job.sampling.model_dump(
-            include=sampling | ({"cluster_exponent", "balance"} if of == "domains" else set())
-        ),
-        "phases": [one.model_dump(include=phase) for one in job.phases],
+        "sampling": job.sampling.model_dump(include=sampling),
+        "phases": [one.model_dump(include=phase) for one in asking],
+        "strict": strict,
+        "validation": held_out.settings(job) if strict else None,
         "clips": [source.clip for source in job.sources],
         "domains": job.domains,
         "seed": job.seed,
@@ -109,11 +133,19 @@ def _prepared(run: Run, say: Any) -> tuple[Setting, Floats | None]:
     batches = [splits[start : start + TASK_SPLITS] for start in range(0, len(splits), TASK_SPLITS)]
     listed = together(one for _, one in map_items(batches, list_excerpts, store, clusters, job.domains, tasks=tasks))
     counts = np.zeros_like(listed.cell_tokens)  # of documents, which nobody here reads
-    mixing = mixing_of(job, store, Cells(counts, listed.cell_tokens, left_out(job, clusters)))
+    tokens = listed.cell_tokens
+    if is_strict(job) and job.output.validation:  # the most that a domain can give has to be what the plan finds
+        [(_, tokens)] = map_items([clusters], left_tokens, store, job)
+    mixing = mixing_of(job, store, Cells(counts, tokens, left_out(job, clusters)))
     group_of_cell = _groups_of_cells(run, mixing)
     if not store.exists(learning_texts.SAMPLE):
         learning_texts.save_sample(store, choose_sample(job, mixing, listed, group_of_cell))
     sample = learning_texts.load_sample(store)
+    alike = None
+    if group_of_cell is not None:
+        alike = _alike(mixing, group_of_cell, sample)
+        mixing = guarded(mixing, alike)
+        _tell_unheard(run, mixing, group_of_cell, sample)
     say("vocabulary")
     wanted = np.unique(sample.split).tolist()
     if not store.exists(learning_texts.VOCABULARY):
@@ -130,8 +162,7 @@ def _prepared(run: Run, say: Any) -> tuple[Setting, Floats | None]:
         list(map_items([encoding], learning_texts.compile_pool, store, job.learning.vocabulary))
     digest = store.hash(learning_texts.COMPILED)[1]
     scale = trial_scale(job, mixing, listed)
-    setting = Setting(mixing, scale, job.seed, job.learning.vocabulary, digest)
-    return setting, None if group_of_cell is None else _alike(mixing, group_of_cell, sample)
+    return Setting(mixing, scale, job.seed, job.learning.vocabulary, digest), alike
 
 
 def _groups_of_cells(run: Run, mixing: Mixing) -> NDArray[np.int32] | None:
@@ -140,9 +171,26 @@ def _groups_of_cells(run: Run, mixing: Mixing) -> NDArray[np.int32] | None:
     if target == "validation":
         return None
     if target == "macro_cluster":
-        groups = theme_groups(run.job, run.store)
+        own = None if mixing.of == "domains" or mixing.groups is None else mixing.groups[:, 0]
+        groups = theme_groups(run.job, run.store) if own is None else own
         return np.repeat(groups, shape[1]).astype(np.int32)
+    if np.count_nonzero(mixing.tokens.sum(axis=0)) < 2:
+        raise JobError(one_domain(target))
     return np.tile(np.arange(shape[1], dtype=np.int32), shape[0])
+
+
+def _tell_unheard(run: Run, mixing: Mixing, group_of_cell: NDArray[np.int32], sample: Sample) -> None:
+    """Notes what has too few documents to be validated."""
+    missing = np.setdiff1d(group_of_cell[mixing.unit >= 0], sample.group[sample.role >= FIT])
+    if len(missing):
+        names = group_names(run.job, missing)
+        more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+        of = "groups" if run.job.learning.target == "macro_cluster" else "domains"
+        text = (
+            f"these {of} have fewer than {LEAST_DOCUMENTS} documents with an excerpt, too few to validate on; what "
+            f"holds nothing else gets at least its natural share: {', '.join(names[:TOLD])}{more}"
+        )
+        run.reporter.event("note", stage="learned", text=text)
 
 
 def _alike(mixing: Mixing, group_of_cell: NDArray[np.int32], sample: Sample) -> Floats:

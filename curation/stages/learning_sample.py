@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from curation.config import Job
 from curation.counter_rng import keys
+from curation.errors import JobError
 from curation.sampling.grouping import stable_argsort
 from curation.sampling.trial_draws import chosen, pool_sizes
 from curation.stages.learning_units import Mixing
@@ -30,6 +31,8 @@ POOL, FIT, CHECK = 0, 1, 2
 HELD, MOST_HELD, HELD_SHARE = 48, 2400, 0.2
 #: Fewest validation documents of a group that counts: fewer say more of themselves than of their kind.
 LEAST_HELD = 4
+#: So a group that counts has at least so many documents.
+LEAST_DOCUMENTS = round(LEAST_HELD / HELD_SHARE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +115,8 @@ def together(parts: Iterable[Listed]) -> Listed:
 
 def trial_scale(job: Job, mixing: Mixing, listed: Listed) -> float:
     """What a trial draws, as a share of what the job does: no more than the sample can stand for."""
-    there = float(listed.tokens.sum(dtype=np.float64)) / float(mixing.tokens.sum())
+    open_ = mixing.unit[listed.cell] >= 0
+    there = float(listed.tokens[open_].sum(dtype=np.float64)) / float(mixing.tokens.sum())
     return min(job.learning.trial_tokens / mixing.budget, 1.0, there)
 
 
@@ -124,6 +128,9 @@ def choose_sample(job: Job, mixing: Mixing, listed: Listed, group_of_cell: NDArr
         mixing: the units.
         listed: all excerpts.
         group_of_cell: int32[C x D], what a validation document stands for; None: validation texts come from elsewhere.
+
+    Raises:
+        JobError: no group has enough documents to set some apart.
     """
     unit = mixing.unit[listed.cell]
     doc_id, open_ = listed.doc_id, unit >= 0
@@ -133,6 +140,12 @@ def choose_sample(job: Job, mixing: Mixing, listed: Listed, group_of_cell: NDArr
         wanted = group_of_cell[listed.cell]
         rank, most = _ranks(job.seed, doc_id, np.where(open_, wanted, -1))
         held = rank < most
+        if not held.any():
+            raise JobError(
+                f"learning.target is {job.learning.target}, and none of {np.unique(wanted[open_]).size} domains or "
+                f"groups has {LEAST_DOCUMENTS} documents with an excerpt, too few to set {LEAST_HELD} apart for "
+                "validation: give texts of your own in learning.validation (target: validation), or learn no weights"
+            )
         role[held], group[held] = np.where(rank[held] % 2 == 0, FIT, CHECK), wanted[held]
     pool = role == POOL
     units = len(mixing.names)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation import tables
+from curation.errors import JobError
 from curation.language_model.ngram_pool import losses
 from curation.sampling.mixture_space import Floats
 from curation.sampling.trial_draws import copies, random_places
@@ -94,6 +95,11 @@ def document_losses(compiled: Compiled, setting: Setting, mixture: Floats, draw:
     give = np.asarray(np.bincount(mixing.unit[there], target[there], len(mixing.names)) * setting.scale, np.float64)
     place = random_places(setting.seed, draw, pool.doc_id, pool.unit)
     drawn = copies(uses, pool.cell, pool.unit, pool.tokens, give, place)
+    if not drawn.any():
+        raise JobError(
+            f"a trial of learned weights draws {give.sum():,.0f} tokens of {len(mixing.names)} domains or groups, less "
+            f"than half a document of each: raise {mixing.keys.budget}, or learning.trial_tokens where it is the less"
+        )
     return losses(compiled.asked, compiled.pool, drawn)
 
 

@@ -27,6 +27,7 @@ from curation.report.page.render import page_html
 from curation.report.summary import first_phase
 from curation.report.text import text_read
 from curation.stages.centroid_file import load_centroids
+from curation.stages.eligible import DATA, data_key
 from curation.stages.page_tables import EXAMPLES, MIXTURE, TEXTS, shortened
 from curation.stages.phases import phases_of
 from curation.stages.plan_tables import ALLOCATION
@@ -106,16 +107,17 @@ def page_data(store: Store, job: Job, summary: dict[str, Any], seconds: Mapping[
         token_caps=summary.get("token_caps", []),
         audited=[name for name in AUDITED if name in summary],
         times=stage_times(summary, seconds),
-        probe=probe_part(last_found(store, *PROBE)),
-        debt=debt_part(last_found(store, *DEBT)),
+        probe=probe_part(last_found(store, job, *PROBE)),
+        debt=debt_part(last_found(store, job, *DEBT)),
     )
 
 
-def last_found(store: Store, latest: str, name: str) -> dict[str, Any] | None:
-    """What the last of the probes left under this name; None where there was none."""
+def last_found(store: Store, job: Job, latest: str, name: str) -> dict[str, Any] | None:
+    """What the last of the probes left under this name; None where there was none of what the run has now."""
     named = store.read_json(latest)
     found: dict[str, Any] | None = named and store.read_json(f"probe/{named['key']}/{name}")
-    return found
+    own = data_key(job, {stage: store.marker(stage) for stage in DATA}) if found else None
+    return found if found and found["settings"].get("data") == own else None
 
 
 def clusters_of(store: Store, summary: dict[str, Any]) -> tuple[Clusters, float]:

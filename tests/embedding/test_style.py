@@ -67,10 +67,22 @@ def test_the_model_comes_back_from_its_arrays_and_no_other_does(model: StyleMode
         create_encoder(model.spec, config.Embedding(model="lexical"), arrays=other.to_arrays())
 
 
+def test_the_record_names_the_packages_that_compute(model: StyleModel) -> None:
+    assert set(model.spec.libraries) == {"numpy", "scipy", "scikit-learn", "tokenizers"}
+
+
 def test_a_text_without_any_common_token_has_a_vector(model: StyleModel) -> None:
     found = model.encode(["語", "", "the"]).vectors
     assert np.isfinite(found).all()
     assert (np.linalg.norm(found.astype(np.float32), axis=1) > 0.99).all()
+
+
+@pytest.mark.parametrize("sample", [[], [""], ["a b", ""], ["a"]])
+def test_a_sample_of_next_to_nothing_gives_a_model(sample: list[str]) -> None:
+    model = fit_style(sample, config.Embedding(model="lexical", features="style", dimensions=16), 0)
+    assert model.encode([*sample, "never seen"]).vectors.shape == (len(sample) + 1, model.dimensions)
+    assert model.dimensions == 2
+    assert model.spec.notes
 
 
 def test_long_texts_are_read_as_far_as_asked() -> None:

@@ -11,12 +11,13 @@ from curation.errors import JobError, RunError
 from curation.estimate import measure, plan, starts
 from curation.estimate.corpus import corpus_of
 from curation.estimate.plan import estimate, work_of, written_bytes
-from curation.estimate.profiles import Network, network_of
+from curation.estimate.profiles import Network, Reading, network_of, profile_rates
 from curation.estimate.rates import Starts
 from curation.estimate.text import deadline_lines, span
 from curation.estimate.writing import Written
 from curation.job_file import load_job
 from curation.pipeline import STAGES, stage_fingerprint
+from curation.stages import documents
 from curation.storage.store import Marker
 from tests.corpus import job
 from tests.tokenizers_made import byte_level
@@ -103,6 +104,21 @@ def test_a_deadline_that_nothing_meets_names_what_is_in_the_way(planned):
     assert "No number of nodes" in line
 
 
+def test_spectral_groups_take_a_second_fit_and_are_cut_twice(path, corpus, read_once):
+    levels = "clustering.clusters=[300, 45, 30]"
+    asked = {name: load_job(path, [levels, f"clustering.grouping={name}"]) for name in ("ward", "spectral")}
+    assert [work_of(job, corpus, 16, Written()).cut for job in asked.values()] == [0, 75]
+    ward, spectral = ({time.stage: time for time in estimate(job, "cpu").times} for job in asked.values())
+    rates = profile_rates("cpu", Reading(None, 1, 1, 1), 300, 16)
+    assert (
+        spectral["centroids"].serial - ward["centroids"].serial > 0.6 * 25 * corpus.documents / rates.assigned_documents
+    )
+    assert spectral["clusters"].serial > ward["clusters"].serial
+    assert spectral["centroids"].disk - ward["centroids"].disk == 8 * 300**2
+    one_level = load_job(path, ["clustering.clusters=300", "clustering.grouping=spectral"])
+    assert work_of(one_level, corpus, 16, Written()).cut == 0
+
+
 def test_durations_are_short():
     assert [span(seconds) for seconds in (0.04, 3.21, 9.96, 75, 7200)] == ["0.0s", "3.2s", "10s", "1m15s", "2h00m"]
 
@@ -130,6 +146,11 @@ def test_measured_rates_are_positive_and_of_the_job_s_encoder(path, monkeypatch,
     assert "here" in found.note
     assert not found.cluster.priced
     assert found.machines.startswith("this machine")
+
+
+def test_languages_are_no_part_of_the_rate_of_documents(path, corpus, monkeypatch):
+    monkeypatch.setattr(documents, "detect", None)  # they have a rate of their own
+    measure._described(load_job(path, ["clustering.within=language"]), corpus.texts(50))
 
 
 def test_rates_of_k_means_fall_with_clusters_and_dimensions():

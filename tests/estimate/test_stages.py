@@ -62,6 +62,7 @@ works = st.builds(
     within=st.sampled_from(["none", "domain", "language"]),
     resampled=st.booleans(),
     chosen=st.booleans(),
+    cut=st.integers(0, 500),
 )
 rates = st.builds(
     profile_rates,
@@ -204,9 +205,11 @@ def test_what_makes_clusters_even_takes_time_where_it_is_done():
     for change, stage in [
         ("resampled", "centroids"),
         ("chosen", "centroids"),
+        ("cut", "centroids"),
+        ("cut", "clusters"),
         ("within", "strata"),
         ("within", "documents"),
     ]:
-        asked = replace(WORK, **{change: "language" if change == "within" else True})
+        asked = replace(WORK, **{change: {"within": "language", "cut": 110}.get(change, True)})
         more = {time.stage: time.seconds for time in stage_times(asked, profile_rates("cpu", READING, 500, 384), on())}
         assert more.pop(stage) > plain[stage]

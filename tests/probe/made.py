@@ -92,9 +92,7 @@ def made_results(effects=None, gpt=None, **of_cells) -> dict:
         "strategies": [{"name": name, "words": words_of(name), "parameters": parameters_of(name)} for name in effects],
         "cells": cells,
         "comparisons": comparisons(cells, "random"),
-        "price": {name: natural for name, (_, natural, _) in effects.items() if name != "random"},
         "pilot": None,
-        "debt": None,
     }
     results["clip"] = clip_guidance(results)
     results["sentence"] = sentence(results)

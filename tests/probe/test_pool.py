@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from curation import tables
-from curation.probe.pool import _texts_alike
+from curation.probe.pool import _texts_alike, languages_of
+from curation.sources.rows import Split
 from curation.stages.eligible import Eligible
+from curation.stages.splits import part_name
 from curation.storage.store import Store
 
 
@@ -28,3 +30,14 @@ def test_texts_are_alike_by_hash_and_by_group_of_near_duplicates(tmp_path):
     assert second == third
     assert len({first, second, fourth}) == 3
     assert _texts_alike(store, eligible([1, 2, 5, 8])).tolist()[1:3] == [second, third]
+
+
+def test_languages_are_those_that_the_run_found(tmp_path):
+    store = Store.open(str(tmp_path))
+    found = ["en", None, "de", "en", "fr"]
+    splits = [Split(n, 0, 0, first, rows, first, 0, 0) for n, (first, rows) in enumerate([(0, 2), (2, 1), (3, 2)])]
+    for split in splits:
+        own = found[split.first_doc_id :][: split.rows]
+        table = pa.table({"language": pa.array(own, pa.string())})
+        store.write_table(part_name("documents", split.split_id), table)
+    assert languages_of(store, splits, np.array([1, 3, 4])).to_pylist() == [None, "en", "fr"]

@@ -11,7 +11,7 @@ from curation.config import Budget
 from curation.errors import JobError
 from curation.probe.asked import EPOCHS, Asked
 from curation.probe.figures import scope_of
-from curation.probe.run import budget_of, folds_of, repeats_less, target_of
+from curation.probe.run import budget_of, folds_of, own_left_out, repeats_less, target_of
 from curation.probe.trials import Fold
 from tests.probe.pools import TOPICS, made_job, made_pool
 
@@ -22,7 +22,7 @@ def pool():
 
 
 def asked(**changed):
-    default = Asked(None, {"ngram": 5}, None, EPOCHS, None, 1.0, None, None, 0)
+    default = Asked(None, {"ngram": 5}, None, None, None, 1.0, None, None, 0)
     return replace(default, **changed)
 
 
@@ -58,7 +58,7 @@ def test_one_family_can_t_be_held_back_in_turn():
 
 def test_the_budget_is_a_share_of_what_the_smallest_fold_has(pool):
     lengths = pool.text.lengths
-    assert budget_of(pool, (Fold(),), asked()) == int(0.25 * lengths.sum())
+    assert budget_of(pool, (Fold(),), asked()) == int(EPOCHS * lengths.sum())
     assert budget_of(pool, (Fold(),), asked(tokens=5_000)) == 5_000
     without = lengths[pool.domain != 0].sum()
     assert budget_of(pool, (Fold((0,)), Fold((1,))), asked(epochs=0.5)) == int(0.5 * without)
@@ -68,6 +68,14 @@ def test_the_budget_is_a_share_of_what_the_smallest_fold_has(pool):
         budget_of(pool, (Fold(),), asked(tokens=100))
     with pytest.raises(JobError, match="probe a larger corpus"):
         budget_of(pool, (Fold(),), asked(epochs=0.001))
+
+
+def test_only_a_budget_that_nobody_asked_for_is_cut(pool, monkeypatch):
+    monkeypatch.setattr("curation.probe.run.MOST_TOKENS", 4_000)
+    there = pool.text.lengths.sum()
+    assert budget_of(pool, (Fold(),), asked()) == 4_000
+    assert budget_of(pool, (Fold(),), asked(epochs=2.0)) == 2 * there
+    assert budget_of(pool, (Fold(),), asked(epochs=EPOCHS)) == int(EPOCHS * there)
 
 
 def test_domains_are_judged_where_there_are_several_and_else_clusters(pool):
@@ -89,3 +97,11 @@ def test_a_job_that_repeats_more_than_the_probe_is_told_of(pool):
     tokens = Budget(tokens=int(pool.domain_tokens.sum() * 3))
     more = job.model_copy(update={"sampling": job.sampling.model_copy(update={"budget": tokens})})
     assert "the job 3 of the corpus" in repeats_less(more, pool, 1.0)
+
+
+def test_a_setting_of_the_job_that_is_not_tried_is_told_of_unless_others_are_asked_for():
+    job = made_job(clusters=100)
+    capped = job.model_copy(update={"sampling": job.sampling.model_copy(update={"max_cluster_share": 0.02})})
+    assert "sampling.max_cluster_share is 0.02" in own_left_out(capped, asked(), 980)
+    assert own_left_out(capped, asked(), 1_000) is None
+    assert own_left_out(capped, asked(strategies=["unimax"]), 980) is None

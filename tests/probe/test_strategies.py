@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
+from curation.config import Job
 from curation.errors import JobError
 from curation.job_file import load_job
 from curation.probe.drawing import cluster, draw
@@ -98,6 +102,37 @@ def test_the_default_ones_are_not_too_many_and_none_is_there_twice(pool):
     assert {one.parameters["clustering.clusters"] for one in small if one.name.startswith("cluster_clip")} == {50}
 
 
+@pytest.mark.parametrize("documents", range(60, 401, 20))
+def test_the_default_ones_fit_a_pool_however_small_it_is(documents):
+    found = {one.name: one for one in chosen_strategies(made_job(clusters=100), None, documents, 0.25)}
+    levels = strategy_job(made_job(), found["levels"], 1, 0).clustering
+    assert levels.fine == documents // 20
+    assert len(levels.levels) >= 1
+    assert len(strategy_job(made_job(), found["groups_30"], 1, 0).clustering.levels) == 1
+
+
+def test_levels_that_a_small_pool_has_no_clusters_for_are_halves_of_those_below():
+    fitted = {
+        documents: fit_to_pool(made_job(), STRATEGIES["levels"], documents).parameters["clustering.clusters"]
+        for documents in (60, 300, 320, 1_000, 20_000)
+    }
+    assert fitted[60] == [3, 1]
+    assert fitted[300] == [15, 7, 3, 1]
+    assert fitted[320] == [16, 8, 4, 2, 1]
+    assert fitted[1_000] == [50, 45, 30, 20, 15]
+    assert fitted[20_000] == [300, 45, 30, 20, 15]
+
+
+@pytest.mark.parametrize("documents", [60, 300])
+def test_levels_draw_from_a_small_pool(pool, documents):
+    job, places = made_job(), np.arange(len(pool.doc_id))[-documents:]
+    strategy = fit_to_pool(job, STRATEGIES["levels"], documents)
+    asked = strategy_job(job, strategy, 2_000, 0)
+    found = draw(asked, cluster(asked, strategy, pool, places), pool, places)
+    lengths = pool.text.lengths
+    assert abs(int(found.copies @ lengths) - 2_000) <= lengths.max() / 2
+
+
 def test_a_clip_below_the_epochs_is_left_out_or_refused():
     names = [one.name for one in chosen_strategies(made_job(), None, 20_000, 2.0)]
     assert "cluster_clip_1" not in names
@@ -114,6 +149,90 @@ def test_the_own_setting_is_tried_where_it_is_another_one():
     with_phases = job.model_copy(update={"phases": [{"budget": {"epochs": 1.0}}]})
     with pytest.raises(JobError, match="phases"):
         chosen_strategies(with_phases, [OWN], 20_000, 0.25)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"sampling": {"method": "uniform", "clip": 5}},
+        {"sampling": {"method": "unimax", "interleave": "even"}, "blending": {"weights": "none"}},
+        {"sampling": {"method": "random", "order": "general_to_specific", "cluster_exponent": 0.0}},
+        {"sampling": {"method": "temperature"}, "blending": {"temperature": 2.0}},
+    ],
+)
+def test_the_own_setting_is_the_job_s_also_where_it_says_what_other_methods_would(keys):
+    job = Job.model_validate(made_job().model_dump() | keys)
+    tried = strategy_job(job, own_strategy(job), BUDGET, 0)
+    assert tried.sampling.model_dump(exclude={"budget"}) == job.sampling.model_dump(exclude={"budget"})
+    assert tried.blending == job.blending
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"sources": [source | {"clip": 2} for source in made_job().model_dump()["sources"]]}, "a clip of its own"),
+        ({"blending": {"weights": "even", "when_short": "hold_ratio"}}, "when_short is hold_ratio"),
+        (
+            {"sampling": {"order": "curriculum", "prefer_quality": False}, "quality": {"column": "score"}},
+            "order is curriculum",
+        ),
+    ],
+)
+def test_an_own_setting_that_a_probe_would_change_is_refused(keys, words):
+    job = Job.model_validate(made_job().model_dump() | keys)
+    with pytest.raises(JobError, match=words):
+        chosen_strategies(job, [OWN], 20_000, 0.25)
+    assert OWN not in [one.name for one in chosen_strategies(job, None, 20_000, 0.25)]
+
+
+def test_a_domain_that_falls_short_changes_nothing_without_weights():
+    job = Job.model_validate(made_job().model_dump() | {"blending": {"when_short": "strict"}})
+    assert chosen_strategies(job, [OWN], 20_000, 0.25)[1].name == OWN
+
+
+@pytest.mark.parametrize("bound", [{"max_cluster_share": 0.5}, {"min_cluster_share": 0.25}])
+def test_bounds_of_a_cluster_s_share_take_clusters(pool, bound):
+    job = Job.model_validate(made_job().model_dump() | {"sampling": {"method": "random", **bound}})
+    [_, own] = chosen_strategies(job, [OWN], len(pool.doc_id), 0.25)
+    clustered, found = drawn(pool, job, own)
+    lengths, label = pool.text.lengths, clustered.documents.cell // 3
+    share = np.bincount(label, lengths * found.copies) / BUDGET
+    assert len(share) == 3
+    assert share.max() <= bound.get("max_cluster_share", 1) + 0.02
+    assert share.min() >= bound.get("min_cluster_share", 0) - 0.02
+
+
+def test_an_own_setting_that_the_pool_has_too_few_clusters_for_is_left_out():
+    job = made_job(clusters=100)
+    job = Job.model_validate(job.model_dump() | {"sampling": {"max_cluster_share": 0.02}})
+    assert OWN in [one.name for one in chosen_strategies(job, None, 1_000, 0.25)]
+    assert OWN not in [one.name for one in chosen_strategies(job, None, 980, 0.25)]
+    with pytest.raises(JobError, match=r"max_cluster_share is 0.02, and the pool has documents for 49 clusters"):
+        chosen_strategies(job, [OWN], 980, 0.25)
+
+
+def within(job, what):
+    return job.model_copy(update={"clustering": job.clustering.model_copy(update={"within": what})})
+
+
+def test_languages_are_clustered_apart_as_the_run_does(pool):
+    job = within(made_job(), "language")
+    languages = pa.array(np.where(pool.domain == 2, "de", "en"))
+    places = np.flatnonzero(pool.domain != 1)
+    clustered, _ = drawn(replace(pool, languages=languages), job, STRATEGIES["cluster_clip_5"], places=places)
+    cluster_of = clustered.documents.cell // 3
+    of = {name: set(cluster_of[pool.domain[places] == number].tolist()) for name, number in (("en", 0), ("de", 2))}
+    assert not of["en"] & of["de"]
+
+
+@pytest.mark.parametrize("name", DEFAULT)
+def test_domains_that_are_clustered_apart_have_a_cluster_each(name):
+    sources = [{"domain": f"d{number}", "path": f"{number}.jsonl"} for number in range(40)]
+    job = within(Job(run_dir="run", sources=sources, clustering={"clusters": 100}), "domain")
+    strategy = {one.name: one for one in chosen_strategies(job, [name], 400, 0.25)}[name]
+    clustering = strategy_job(job, strategy, 1, 0).clustering
+    assert clustering.fine == (40 if strategy.clustered else 100)
+    assert clustering.within == "domain"
 
 
 def test_an_unknown_strategy_is_refused_with_the_nearest_name():

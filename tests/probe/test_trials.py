@@ -6,11 +6,14 @@ import json
 
 import pytest
 
+from curation.config import Job
+from curation.language_model import gpt
+from curation.language_model.gpt import GptConfig
 from curation.language_model.ngram import questions
 from curation.language_model.ngram_pool import answers
 from curation.probe import trials
-from curation.probe.strategies import STRATEGIES
-from curation.probe.trials import Compiled, Fold, Plan, Unit, cell_name, scope_of_plan, try_unit, units
+from curation.probe.strategies import STRATEGIES, own_strategy
+from curation.probe.trials import Compiled, Fold, Plan, Unit, cell_key, cell_name, scope_of_plan, try_unit, units
 from curation.storage.store import Store
 from tests.probe.pools import made_job, made_pool
 
@@ -42,7 +45,7 @@ def run(store, plan, pool, compiled, seeds=1, names=NAMES):
 
 
 def cells(store):
-    return {name: store.read_json(name) for name in store.list("probe/made/cells")}
+    return {name: store.read_json(name) for name in store.list("probe/made/cells") if name.endswith(".json")}
 
 
 def test_strategies_that_share_clusters_share_a_task(tmp_path):
@@ -102,6 +105,84 @@ def test_a_cell_of_another_budget_or_strategy_is_done_again(tmp_path, pool, comp
     name = cell_name(plan, STRATEGIES["random"], 0, "ngram")
     store.write_json(name, json.loads(json.dumps(store.read_json(name) | {"key": "older"})))
     assert len(units(store, plan, strategies("random"), {"ngram": 1})) == 1
+
+
+def changed(job, section, **values):
+    return job.model_copy(update={section: getattr(job, section).model_copy(update=values)})
+
+
+def key_of(job, strategy):
+    return cell_key(Plan("probe/made", job, 9_000, (Fold(),)), strategy, 0, "ngram")
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("resources", {"tasks": 1}),
+        ("audit", {"languages": True}),
+        ("record", {"answers": "answers.yaml"}),
+        ("output", {"format": "jsonl"}),
+        ("clustering", {"engine": "torch"}),
+    ],
+)
+def test_a_cell_stays_when_only_other_keys_of_the_job_change(section, values):
+    job = made_job()
+    assert key_of(changed(job, section, **values), STRATEGIES["unimax"]) == key_of(job, STRATEGIES["unimax"])
+    split = job.model_copy(update={"split_bytes": 1_000})
+    assert key_of(split, STRATEGIES["unimax"]) == key_of(job, STRATEGIES["unimax"])
+
+
+def test_a_cell_hangs_on_the_weights_of_the_sources_where_domains_are_weighted_by_them():
+    by_weight = Job.model_validate(made_job().model_dump() | {"blending": {"weights": "proportional"}})
+    sources = [source.model_copy(update={"weight": 3.0}) for source in by_weight.sources[:1]] + by_weight.sources[1:]
+    other = by_weight.model_copy(update={"sources": sources})
+    assert key_of(by_weight, own_strategy(by_weight)) != key_of(other, own_strategy(other))
+    assert key_of(by_weight, STRATEGIES["unimax"]) == key_of(other, STRATEGIES["unimax"])
+
+
+@pytest.mark.parametrize("values", [{"within": "domain"}, {"restarts": 2}, {"merge_above": 0.9}])
+def test_a_cell_hangs_on_how_the_pool_is_clustered(values):
+    job = made_job()
+    assert key_of(changed(job, "clustering", **values), STRATEGIES["uniform"]) != key_of(job, STRATEGIES["uniform"])
+
+
+def test_a_small_gpt_that_was_killed_goes_on_and_never_from_another_training(tmp_path, pool, monkeypatch):
+    config = GptConfig(vocabulary=512, width=16, layers=1, heads=2, context=32, batch=4)
+    monkeypatch.setattr(gpt, "GptConfig", lambda: config)
+    monkeypatch.setattr(gpt, "KEEP_SECONDS", -1.0)
+    real, steps = gpt.Training.step, []
+
+    def step(training, tokens):
+        steps.append(training.done)
+        real(training, tokens)
+
+    def killed(training, tokens):
+        if training.done == 9:
+            raise KeyboardInterrupt
+        real(training, tokens)
+
+    def train(name, plan):
+        store = Store.open(str(tmp_path / name))
+        for unit in units(store, plan, strategies("random"), {"gpt": 1}):
+            try_unit(unit, store, plan, pool, scope_of_plan(plan, pool), None)
+        return cells(store)
+
+    jobs = made_job(), made_job().model_copy(update={"seed": 7})
+    plan, other = (Plan("probe/made", job, 2_500, (Fold(),)) for job in jobs)
+    monkeypatch.setattr(gpt.Training, "step", step)
+    whole, different = train("whole", plan), train("different", other)
+    assert whole != different
+    monkeypatch.setattr(gpt.Training, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train("broken", plan)
+    [state] = Store.open(str(tmp_path / "broken")).list("probe/made/cells")
+    assert state.endswith(".state")
+    monkeypatch.setattr(gpt.Training, "step", step)
+    assert train("broken", other) == different
+    steps.clear()
+    assert train("broken", plan) == whole
+    assert steps[0] == 9
+    assert list(Store.open(str(tmp_path / "broken")).list("probe/made/cells")) == list(whole)
 
 
 def test_held_back_domains_are_judged_by_models_that_never_saw_them(tmp_path, pool, compiled):

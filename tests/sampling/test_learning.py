@@ -115,6 +115,15 @@ def test_a_mixture_is_brought_within_the_bounds_as_one_by_one_would():
     assert within(found, space) == pytest.approx(found, abs=1e-9)  # what is within stays
 
 
+def test_a_share_too_small_to_be_written_is_not_nothing():
+    tokens = np.array([10**12, 10**12, 100])
+    space = mixture_space(tokens, 5 * tokens, 1e12, 0.1)
+    tried = first_mixtures(space, 16, 0)
+    assert tried.min() == 1e-9
+    known = Trials(tried, -np.log(tried[:, :2]))
+    assert np.isfinite(next_mixtures(space, known, "mean", 1, 8, 0)).all()
+
+
 def test_bounds_follow_from_floor_clip_and_budget():
     tokens = np.array([900, 90, 10])
     space = mixture_space(tokens, 5 * tokens, budget=500.0, floor=0.1)
@@ -122,8 +131,10 @@ def test_bounds_follow_from_floor_clip_and_budget():
     assert space.lower == pytest.approx([0.09, 0.009, 0.001])
     assert space.upper.tolist() == [1.0, 0.9, 0.1]
     assert space.even == pytest.approx([0.45, 0.45, 0.1])
-    with pytest.raises(JobError, match="5,000 be drawn"):
+    with pytest.raises(JobError, match=r"5,000 be drawn: lower sampling.budget or raise sampling.clip"):
         mixture_space(tokens, 5 * tokens, budget=5001.0, floor=0.1)
+    with pytest.raises(JobError, match=r"lower phases.0.budget or raise phases.0.clip"):
+        mixture_space(tokens, 5 * tokens, 5001.0, 0.1, "phases.0.budget", "phases.0.clip")
     assert mixture_space(tokens, 5 * tokens, budget=5000.0, floor=0.1).is_point
     assert not space.is_point
 

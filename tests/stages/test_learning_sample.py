@@ -93,6 +93,15 @@ def test_the_pool_is_the_corpus_by_trial_over_budget_and_its_largest_units_are_c
     assert less[1:] == pytest.approx(got[1:])
 
 
+def test_excerpts_that_may_not_be_drawn_do_not_count_for_the_scale():
+    found = listed()
+    units = mixing(found)
+    half = np.flatnonzero((found.cell % 4 == 2) | (np.arange(len(found.cell)) % 2 == 0))
+    fewer = Listed(found.cell_tokens, *(getattr(found, name)[half] for name in ("doc_id", "split", "cell", "tokens")))
+    drawn = fewer.tokens[fewer.cell % 4 != 2].sum()
+    assert trial_scale(job(trial_tokens=10**6), units, fewer) == pytest.approx(drawn / units.tokens.sum())
+
+
 def test_parts_come_together_in_the_order_of_the_documents():
     found = listed()
     cuts = [slice(2000, None), slice(0, 2000)]

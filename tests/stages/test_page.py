@@ -19,9 +19,20 @@ from curation.job_file import load_job
 from curation.page_again import page_again, renew_page
 from curation.pipeline import STAGES, run_job, stage_fingerprint
 from curation.progress import Reporter
-from curation.stages.page import PAGE, clip_words, example_texts, main_domains, page_data, stage_times
+from curation.stages.eligible import DATA, data_key
+from curation.stages.page import (
+    DEBT,
+    PAGE,
+    PROBE,
+    clip_words,
+    example_texts,
+    last_found,
+    main_domains,
+    page_data,
+    stage_times,
+)
 from curation.stages.page_tables import CHARACTERS, TEXTS, cut_stretches, shortened
-from curation.storage.store import Store
+from curation.storage.store import Marker, Store
 from curation.verify import verify
 from tests.corpus import ONE_WORKER, job
 from tests.probe.made import made_results
@@ -162,15 +173,18 @@ def test_the_page_alone_is_promised_by_nobody(finished):
 
 @pytest.mark.ray
 def test_the_last_probe_of_the_run_is_on_the_page(finished, data):
-    _, run_dir = finished
+    path, run_dir = finished
     store = Store.open(str(run_dir))
     assert data["probe"] is None
+    own = data_key(load_job(path, list(MORE)), {stage: store.marker(stage) for stage in DATA})
     results = made_results()
+    results["settings"]["data"] = own
     store.write_json("probe/older/results.json", made_results(seeds=3))
     store.write_json("probe/newer/results.json", results)
     store.write_json("probe/latest.json", {"key": "newer"})
     diverged = debt()["rows"][0] | {"loss_after": math.nan}
-    store.write_json("probe/debt/debt.json", debt() | {"rows": [diverged]})
+    settings = debt()["settings"] | {"data": own}
+    store.write_json("probe/debt/debt.json", debt() | {"settings": settings, "rows": [diverged]})
     store.write_json("probe/debt.json", {"key": "debt"})
     assert renew_page(store)
     page = (run_dir / PAGE).read_text()
@@ -179,6 +193,25 @@ def test_the_last_probe_of_the_run_is_on_the_page(finished, data):
     assert embedded["debt"]["rows"] == [diverged | {"loss_after": None}]
     store.remove_folder("probe")
     assert b"groups_30" not in page_again(store)
+
+
+@pytest.mark.parametrize("what", [PROBE, DEBT])
+def test_what_was_found_in_other_documents_or_clusters_is_not_on_the_page(tmp_path, what):
+    store = Store.open(str(tmp_path))
+    asked = Job(run_dir="run", sources=[{"domain": "web", "path": "web.jsonl"}])
+    for stage in DATA:
+        store.finish(Marker(stage, "", [], {}, 1.0))
+    found = {"settings": {"data": data_key(asked, {stage: store.marker(stage) for stage in DATA})}}
+    assert last_found(store, asked, *what) is None
+    store.write_json(f"probe/made/{what[1]}", found)
+    store.write_json(what[0], {"key": "made"})
+    assert last_found(store, asked, *what) == found
+    excluded = {"exclude": [{"cluster": 3, "reason": "junk"}]}
+    assert last_found(store, Job.model_validate(asked.model_dump() | {"sampling": excluded}), *what) is None
+    store.finish(Marker("clusters", "", [], {"clusters": 7}, 1.0))
+    assert last_found(store, asked, *what) is None
+    store.write_json(f"probe/made/{what[1]}", {"settings": {}})
+    assert last_found(store, asked, *what) is None
 
 
 def test_a_run_without_a_report_has_no_page_to_renew(tmp_path):

@@ -13,6 +13,7 @@ from curation.page_again import renew_page
 from curation.pipeline import run_job
 from curation.progress import Reporter
 from curation.report.page.render import page_html
+from curation.stages.eligible import DATA, data_key
 from curation.storage.store import Store
 from tests.corpus import ONE_WORKER, build
 from tests.report.page.made import PLANTED, debt, made_page, probe_results
@@ -45,11 +46,14 @@ def run_page(tmp_path_factory, ray_session):
         f"run_dir: {folder}/run\nsources:{sources}  - {{domain: '<b>planted</b>', path: {folder}/planted.jsonl}}\n"
         "embedding: {model: lexical, dimensions: 16}\nclustering: {clusters: [12, 4]}\n"
     )
-    run_job(load_job(str(path), ONE_WORKER), Reporter(io.StringIO()))
+    job = load_job(str(path), ONE_WORKER)
+    run_job(job, Reporter(io.StringIO()))
     store = Store.open(str(folder / "run"))
-    store.write_json("probe/made/results.json", probe_results(["web", "news", "<b>planted</b>"]))
+    data = {"data": data_key(job, {stage: store.marker(stage) for stage in DATA})}
+    results = probe_results(["web", "news", "<b>planted</b>"])
+    store.write_json("probe/made/results.json", results | {"settings": results["settings"] | data})
     store.write_json("probe/latest.json", {"key": "made"})
-    store.write_json("probe/debt/debt.json", debt())
+    store.write_json("probe/debt/debt.json", debt() | {"settings": debt()["settings"] | data})
     store.write_json("probe/debt.json", {"key": "debt"})
     assert renew_page(store)
     return folder / "run/report/index.html"

@@ -8,6 +8,7 @@ from curation.report.page.render import page_html
 from curation.stages.context import JOB
 from curation.stages.page import PAGE, page_data
 from curation.stages.report import SUMMARY
+from curation.storage.lock import locked
 from curation.storage.store import Store
 
 
@@ -26,8 +27,14 @@ def page_again(store: Store) -> bytes | None:
 
 
 def renew_page(store: Store) -> bool:
-    """Writes the page into the run directory; whether the run has got as far as to have one."""
-    page = page_again(store)
-    if page is not None:
-        store.write_bytes(PAGE, page)
+    """Writes the page into the run directory, locked meanwhile; whether the run has got as far as to have one.
+
+    Raises:
+        JobError: as above.
+        RunError: another process works on the run directory.
+    """
+    with locked(store) as held:
+        page = page_again(held)
+        if page is not None:
+            held.write_bytes(PAGE, page)
     return page is not None

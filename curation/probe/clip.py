@@ -3,7 +3,8 @@
 The clip is a trade: a higher one makes the mixture more even and repeats more of it. The losses of neighbouring clips
 differ by less than the seeds move them, so the lowest is a matter of luck. Taken is the smallest clip that is not
 worse than the best by more than one standard error of their difference (the rule by which Breiman et al. 1984 prune
-trees), nor by more than an effect worth speaking of: of equals, the one that repeats least.
+trees), nor by more than an effect worth speaking of: of equals, the one that repeats least. Both bounds hold: seeds
+that lie far apart are no reason to take a clip whose loss is much higher.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ from curation.report.probe_results import (
 #: Names of the strategies of the sweep, and the key in which they differ.
 SWEPT, CLIP = re.compile(r"cluster_clip_\d+"), "sampling.clip"
 
-#: The share of the drawn tokens by which clips must differ in what they repeat, or the sweep tells nothing.
+#: The share of the drawn tokens that must be repeated, and by which clips must differ, or the sweep tells nothing.
 LEAST_REPEATED = 0.01
 UNTOLD = (
     "at this budget hardly anything is repeated, whatever the clip ({share:.1%} of the tokens drawn at most), so the "
     "sweep can't tell; --epochs draws as much of the pool as your job draws of the corpus."
+)
+ALIKE = (
+    "every clip repeats about the same share of the tokens drawn ({share:.0%}), so the clip does not bind at this "
+    "budget, and any of these will do."
 )
 
 
@@ -45,8 +50,9 @@ def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
     Returns:
         `metric`; `rows` by rising clip: clip, the mean loss under the metric's name, natural, repeated_share,
         unique_tokens, and difference, low and high: the loss against the baseline's with its 95 % interval, None
-        where there was nothing to compare; `recommended`, a clip, or None where so little is repeated at any of them
-        that the sweep tells nothing; `why`, in words. None with fewer than two clips.
+        where there was nothing to compare; `recommended`, a clip, or None where hardly anything is repeated at any of
+        them, or as much at all of them, so that the sweep tells nothing; `why`, in words. None with fewer than two
+        clips.
     """
     metric, evaluator = target_metric(results), main_evaluator(results)
     compared = {
@@ -61,7 +67,8 @@ def clip_guidance(results: dict[str, Any]) -> dict[str, Any] | None:
     found = {"metric": metric, "rows": rows}
     shares = [row["repeated_share"] for row in rows]
     if max(shares) - min(shares) < LEAST_REPEATED:
-        return found | {"recommended": None, "why": UNTOLD.format(share=max(shares))}
+        untold = UNTOLD if max(shares) < LEAST_REPEATED else ALIKE
+        return found | {"recommended": None, "why": untold.format(share=max(shares))}
     best = min(rows, key=lambda row: float(row[metric]))
     taken = next(row for row in rows if not _worse(results, metric, names[row["clip"]], names[best["clip"]]))
     helps = [clip for clip, name in names.items() if compared.get(name, {}).get("verdict") == HELPS]
@@ -94,14 +101,17 @@ def _by_seed(results: dict[str, Any], metric: str, strategy: str) -> dict[int, f
 
 
 def _worse(results: dict[str, Any], metric: str, strategy: str, best: str) -> bool:
-    """Whether a strategy is behind the best one by more than the noise and by more than is worth speaking of."""
+    """Whether a strategy is behind the best one by more than the noise, or by more than is worth speaking of.
+
+    One seed does not tell the noise, so there the second alone counts.
+    """
     losses, least = _by_seed(results, metric, strategy), _by_seed(results, metric, best)
     shared = sorted(losses.keys() & least.keys())
     if not shared:
         return True
     behind = np.array([losses[seed] - least[seed] for seed in shared])
-    error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
-    return bool(behind.mean() > max(error, LEAST_EFFECT))
+    error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else np.inf
+    return bool(behind.mean() > min(error, LEAST_EFFECT))
 
 
 def _why(taken: dict[str, Any], best: dict[str, Any], metric: str, helps: list[int]) -> str:
@@ -111,8 +121,8 @@ def _why(taken: dict[str, Any], best: dict[str, Any], metric: str, helps: list[i
     else:
         told = (
             f"its {METRICS[metric]}, {loss}, is as low as that of the best, clip {best['clip']} with "
-            f"{best[metric]:.3f}, but for noise, and {repeated} of the tokens drawn are repeated instead of "
-            f"{best['repeated_share']:.0%}"
+            f"{best[metric]:.3f}, within {LEAST_EFFECT} nats, and {repeated} of the tokens drawn are repeated "
+            f"instead of {best['repeated_share']:.0%}"
         )
     if taken["clip"] in helps:
         return f"{told}."

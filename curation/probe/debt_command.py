@@ -31,13 +31,16 @@ def add_debt_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--from", dest="old", metavar="TEXT", help="how it goes on in what the model learns: Paris")
     group.add_argument("--to", dest="new", metavar="TEXT", help="how it is to go on: Barcelona")
     text = f"how often: one document in N has the counter-pattern ({','.join(map(str, ONE_IN))})"
-    group.add_argument("--one-in", type=_frequencies, default=ONE_IN, metavar="N,N", help=text)
+    group.add_argument("--one-in", type=_frequencies, metavar="N,N", help=text)
 
 
 def _frequencies(text: str) -> tuple[int, ...]:
-    found = tuple(sorted({int(part.replace("_", "")) for part in text.split(",")}))
+    try:
+        found = tuple(sorted({int(part.replace("_", "")) for part in text.split(",")}))
+    except ValueError:
+        found = (0,)
     if found[0] < 1:
-        raise argparse.ArgumentTypeError("one document in 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers, at least 1, with commas between them")
     return found
 
 
@@ -67,23 +70,20 @@ def debt_command(options: argparse.Namespace) -> int:
     _refuse_others(options)
     seeds, tokens = options.seeds or SEEDS, options.tokens or TOKENS
     asked = (options.pattern, options.old, options.new)
-    debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in)
-    renew_page(Store.open(options.run_dir))
+    debt = run_debt(options.run_dir, *asked, seeds=seeds, tokens=tokens, one_in=options.one_in or ONE_IN)
     print(json.dumps(debt, indent=1, ensure_ascii=False) if options.json else debt_text(debt).rstrip("\n"))
+    renew_page(Store.open(options.run_dir))  # after the results, which took long and do not hang on it
     return 0
 
 
 def _refuse_others(options: argparse.Namespace) -> None:
     """Raises JobError for an option that says nothing to a curation debt."""
-    given = {
-        "--strategies": options.strategies,
-        "--fraction": options.fraction != 1,
-        "--hold-back": options.hold_back,
-        "--target": options.target,
-        "--pool-tokens": options.pool_tokens,
-    }
-    if wrong := next((name for name, value in given.items() if value), None):
-        raise JobError(f"{wrong}: it compares strategies, and --pattern does not: leave one of them out")
+    names = ("strategies", "evaluator", "gpt_seeds", "epochs", "pool_tokens", "fraction", "hold_back", "target", "seed")
+    if given := next((name for name in names if getattr(options, name) is not None), None):
+        option = f"--{given.replace('_', '-')}"
+        raise JobError(
+            f"{option}: it is about a comparison of strategies, and --pattern makes none: leave out one of them"
+        )
 
 
 def run_debt(
@@ -115,22 +115,21 @@ def run_debt(
         CurationError: what a person must mend; what was committed stays.
     """
     pattern, old, new = check_debt(pattern, old, new)
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     from curation.language_model.gpt import GptConfig
     from curation.pipeline import current_markers
-    from curation.probe.debt import UNITS_VERSION, Plan
     from curation.probe.debt_kept import keep_debt
     from curation.probe.debt_material import check_frequencies, material_of
     from curation.probe.debt_summary import DEBT_VERSION, debt_sentence
-    from curation.probe.debt_units import do_units, settings_of, table_of
+    from curation.probe.debt_units import debt_plan, do_units, settings_of, table_of
     from curation.probe.pool import PoolSettings, ready_pool
     from curation.probe.run import probed_job
     from curation.progress import Reporter
     from curation.stages import ray_cluster
     from curation.stages.eligible import data_key
     from curation.storage.lock import locked
-    from curation.storage.store import Store, fingerprint
+    from curation.storage.store import Store
 
     # The learning rate stays, so that checkpoints differ in what was learnt before them alone.
     config = config or GptConfig(final_rate=1.0)
@@ -145,8 +144,7 @@ def run_debt(
         pool = ready_pool(held, job, markers, PoolSettings(POOL_TOKENS, 1.0, 0), reporter)
         material, corpus, vocabulary = material_of(pool, pattern, old, new, config.context)
         config = replace(config, vocabulary=vocabulary)
-        asked = [DEBT_VERSION, UNITS_VERSION, pool.key, pattern, old, new, tokens, asdict(config)]
-        plan = Plan(f"probe/{fingerprint(asked)[:16]}", tokens, tokens, job.seed, config)
+        plan = debt_plan(pool.key, (pattern, old, new), tokens, job.seed, config)
         check_frequencies(one_in, material, tokens)
         do_units(held, plan, material, seeds, one_in, reporter, job.resources.tasks)
         debt = {"version": DEBT_VERSION, "pattern": pattern, "from": old, "to": new}

@@ -1,21 +1,22 @@
 """What a curation debt comes to: the table over seeds, in JSON, in a sentence and as text.
 
-    {"version": 1, "pattern", "from", "to",
+    {"version": 2, "pattern", "from", "to",
      "settings": {"tokens": of a training, "bound_tokens": most from a checkpoint on, "document_tokens": most of a
                   document, "taught_one_in", "seeds", "parameters": of the model, "learning_rate",
                   "data": of the run, as `data_key` names it},
      "corpus": {"documents": of the pool, "from": those with the pattern and the old continuation, "to": the new one},
      "learning": {"documents": that taught the old one (median), "low", "high", "learnt": seeds, "seeds"},
      "rows": [{"checkpoint": "early" | "late", "tokens_seen", "taught": documents that said the old one by then,
-               "margin": log P(from) - log P(to) there in nats (median), "known": seeds that knew it, "seeds",
+               "margin": log P(from) - log P(to) there in nats (median), "known": seeds where that is above 0, "seeds",
                "one_in", "flipped": seeds, "documents": with the new one (median), "low", "high": fewest and most,
                "tokens": of training (median), "within_documents", "within_tokens": what the bound comes to,
                "loss_before", "loss_after": natural validation loss, nats a token, means over seeds}, ...],
      "sentence"}
 
 A seed that did not flip within the bound counts as more than any other: `documents`, `tokens`, `low` and `high` are
-null where they would be such a seed's. A seed that did not know the old continuation at a checkpoint is in no figure
-of a repair from there but `known` and `seeds`.
+null where they would be such a seed's. A seed that did not know the old continuation at a checkpoint had nothing to be
+repaired: it is in `taught` and `margin`, which are of the checkpoint, in `known` and in `seeds`, and in no figure of a
+repair from there. Where no seed knew it, `within_documents`, `within_tokens` and the losses are those of all.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from rich.text import Text
 
 from curation.progress import printable, short
 
-DEBT_VERSION = 1
+#: Raise it when the table comes out otherwise.
+DEBT_VERSION = 2
 
 
 def debt_row(
@@ -40,9 +42,10 @@ def debt_row(
 ) -> dict[str, Any]:
     """A row of the table from the files of its units, those of the checkpoint and those of the repair by seed."""
     knew = [cell for cell in after if cell["margin"] > 0]
+    told = knew or after
     documents = _spread([cell["flipped"] and cell["flipped"]["documents"] for cell in knew])
     tokens = _spread([cell["flipped"] and cell["flipped"]["tokens"] for cell in knew])
-    losses = {name: round(float(np.mean([cell[name] for cell in after])), 6) for name in ("loss_before", "loss_after")}
+    losses = {name: round(float(np.mean([cell[name] for cell in told])), 6) for name in ("loss_before", "loss_after")}
     return {
         "checkpoint": checkpoint,
         "tokens_seen": tokens_seen,
@@ -54,8 +57,8 @@ def debt_row(
         "flipped": sum(cell["flipped"] is not None for cell in knew),
         **documents,
         "tokens": tokens["documents"],
-        "within_documents": min(cell["within_documents"] for cell in after),
-        "within_tokens": min(cell["within_tokens"] for cell in after),
+        "within_documents": min(cell["within_documents"] for cell in told),
+        "within_tokens": min(cell["within_tokens"] for cell in told),
         **losses,
     }
 
@@ -135,9 +138,10 @@ def _about(debt: dict[str, Any]) -> str:
     )
     return (
         f'"{pattern}": from "{old}" to "{new}". A GPT of {short(settings["parameters"])} parameters read '
-        f"{short(settings['tokens'])} tokens of the run's documents, in pieces of up to {settings['document_tokens']} "
-        f"tokens, one in {settings['taught_one_in']:,} of them with the old continuation: {taught}. Of the "
-        f"{corpus['documents']:,} documents {corpus['from']:,} say the old one themselves and {corpus['to']:,} the new."
+        f"{short(settings['tokens'])} tokens of a sample of the run's documents, in pieces of up to "
+        f"{settings['document_tokens']} tokens, one in {settings['taught_one_in']:,} of them with the old "
+        f"continuation: {taught}. Of the sample's {corpus['documents']:,} documents {corpus['from']:,} say the old one "
+        f"themselves and {corpus['to']:,} the new."
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
+from curation.language_model.gpt import GptConfig
 from curation.probe.debt import (
     CHECKPOINTS,
     TAUGHT_ONE_IN,
+    UNITS_VERSION,
     Material,
     Plan,
     Unit,
@@ -17,14 +20,28 @@ from curation.probe.debt import (
     do_unit,
     state_name,
 )
-from curation.probe.debt_summary import debt_row, learning
+from curation.probe.debt_summary import DEBT_VERSION, debt_row, learning
 from curation.progress import Reporter
 from curation.stages import ray_cluster
 from curation.stages.workers import map_items
-from curation.storage.store import Store
+from curation.storage.store import Store, fingerprint
 
 #: Share of a GPU that a small model takes, where there are GPUs.
 GPU_SHARE = 0.25
+
+
+def debt_plan(pool_key: str, texts: tuple[str, str, str], tokens: int, seed: int, config: GptConfig) -> Plan:
+    """The plan of a debt, in a folder that is named by all that its units hang on.
+
+    Args:
+        pool_key: names the pool.
+        texts: the pattern, the old continuation and the new one.
+        tokens: of a training, and most from a checkpoint on.
+        seed: of the first training.
+        config: of the model, with its vocabulary.
+    """
+    key = fingerprint([DEBT_VERSION, UNITS_VERSION, pool_key, *texts, tokens, seed, asdict(config)])[:16]
+    return Plan(f"probe/{key}", tokens, tokens, seed, config)
 
 
 def do_units(

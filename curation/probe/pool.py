@@ -28,7 +28,7 @@ from curation.stages.splits import load_splits, part_name
 from curation.storage.store import Marker, Store, fingerprint
 
 #: Raise it when the choice of documents or the files change.
-POOL_VERSION = 1
+POOL_VERSION = 2
 #: Folder of the pools in a run directory.
 POOLS = "probe/pools"
 #: Bytes of text a token of the probe's BPE, about.
@@ -132,12 +132,12 @@ def ready_pool(
     ready = f"{folder.name}/pool.json"
     if not store.exists(ready):
         held = corpus.doc_id[chosen.validation].astype(np.int64)
-        size = float(corpus.bytes[places].sum(dtype=np.float64))
+        size = float(corpus.bytes[chosen.pool].sum(dtype=np.float64))
         with reporter.stage("texts", len(places)) as progress:
             read_texts(store, job, folder, doc_id, progress.advance)
         with reporter.stage("tokens", len(places)) as progress:
             if not store.exists(folder.bpe):
-                make_bpe(store, folder, size, settings.seed)
+                make_bpe(store, folder, size, held, settings.seed)
             encode_texts(store, job, folder, held, progress.advance)
         store.write_json(ready, {"documents": len(chosen.pool), "validation": len(chosen.validation)})
     store.remove_folder(folder.texts)

@@ -1,7 +1,7 @@
 """Reads what a probe looks at out of a run, in Ray tasks: texts and vectors split by split, then token ids.
 
 1. The chosen documents' texts are read where they lie, and their vectors out of `embeddings`: one part a split.
-2. One task trains a BPE on some of them.
+2. One task trains a BPE on some of them, none of them for validation: rare domains have more than their share of those.
 3. Tasks turn the texts into token ids and tell the language of the validation text; the texts are removed then.
 
 Each part is committed, so a probe that was killed goes on from those that are there. A source that changed since the
@@ -99,21 +99,31 @@ def _chosen_rows(store: Store, split: Split, texts: pa.ChunkedArray, doc_ids: ND
     )
 
 
-def make_bpe(store: Store, folder: Folder, bytes_of_text: float, seed: int) -> None:
-    """Commits a BPE that is trained on a random sample of the texts, in one task."""
+def make_bpe(store: Store, folder: Folder, bytes_of_text: float, validation: NDArray[np.int64], seed: int) -> None:
+    """Commits a BPE, made in one task.
+
+    Args:
+        store: the run directory.
+        folder: of the pool, whose texts are read.
+        bytes_of_text: of the documents to train on, about.
+        validation: doc_ids of the documents that it must not know.
+        seed: of the random sample of the others that it is trained on.
+    """
     some = BPE_BYTES / max(bytes_of_text, 1.0)
-    [(_, bpe)] = map_items([sorted(store.list(folder.texts))], train_on_some, store, some, seed)
+    arguments = (store, some, share(validation), seed)
+    [(_, bpe)] = map_items([sorted(store.list(folder.texts))], train_on_some, *arguments)
     store.write_bytes(folder.bpe, bpe.encode())
 
 
-def train_on_some(names: list[str], store: Store, some: float, seed: int) -> str:
-    """A BPE of this share of the texts."""
+def train_on_some(names: list[str], store: Store, some: float, validation: NDArray[np.int64], seed: int) -> str:
+    """A BPE of this share of the texts that are not for validation."""
     from curation.bpe import train_bpe
 
     def texts() -> Iterator[str]:
         for name in names:
             table = store.read_table(name, ["doc_id", "text"])
-            mine = uniform(seed, "probe.bpe", table["doc_id"].to_numpy()) < some
+            doc_id = table["doc_id"].to_numpy()
+            mine = (uniform(seed, "probe.bpe", doc_id) < some) & ~np.isin(doc_id, validation)
             yield from table["text"].filter(pa.array(mine)).to_pylist()
 
     return train_bpe(texts())

@@ -133,8 +133,8 @@ DEFAULT = (
     "unimax",
     "even_domains",
 )
-#: The name of the run's own setting.
-OWN = "job"
+#: The name of the run's own setting, and what it is.
+OWN, OWN_WORDS = "job", "the job file's own setting"
 #: Keys of `sampling` that are no part of it: the probe has a budget of its own, what is excluded is not in the pool,
 #: and where tokens are capped it is not tried.
 _NOT_TRIED = ("budget", "exclude", "token_caps")
@@ -185,7 +185,7 @@ def _named(job: Job, name: str, documents: int) -> Strategy:
     if name not in STRATEGIES:
         near = difflib.get_close_matches(name, [*STRATEGIES, OWN], n=1, cutoff=0.0)
         raise JobError(
-            f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join(STRATEGIES)}"
+            f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join([*STRATEGIES, OWN])}"
         )
     return STRATEGIES[name]
 
@@ -223,7 +223,7 @@ def own_strategy(job: Job) -> Strategy:
         usual = type(own).model_validate(METHODS[job.sampling.method][section]).model_dump()
         found = own.model_dump(exclude={"method", *others})
         keys |= {f"{section}.{name}": value for name, value in found.items() if value != usual[name]}
-    return Strategy(OWN, "the job file's own setting", keys)
+    return Strategy(OWN, OWN_WORDS, keys)
 
 
 def fit_to_pool(job: Job, strategy: Strategy, documents: int) -> Strategy:

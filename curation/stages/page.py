@@ -21,7 +21,7 @@ from curation.config.plan import NO_CLIP
 from curation.errors import JobError
 from curation.report.page.data import Clusters, Mixture, PageData, Series, StageTime, Stretch
 from curation.report.page.figures import flow, lorenz
-from curation.report.page.probe import probe_part
+from curation.report.page.probe import debt_part, probe_part
 from curation.report.page.projection import map_places
 from curation.report.page.render import page_html
 from curation.report.summary import first_phase
@@ -108,7 +108,7 @@ def page_data(store: Store, job: Job, summary: dict[str, Any], seconds: Mapping[
         audited=[name for name in AUDITED if name in summary],
         times=stage_times(summary, seconds),
         probe=probe_part(last_found(store, job, *PROBE)),
-        debt=last_found(store, job, *DEBT),
+        debt=debt_part(last_found(store, job, *DEBT)),
     )
 
 

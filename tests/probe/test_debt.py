@@ -16,7 +16,7 @@ from curation.probe import debt
 from curation.probe.debt import Ask, Plan, Unit, cell_name, do_unit, natural_sample, settled, state_name
 from curation.probe.debt_material import check_frequencies, material_of
 from curation.probe.debt_summary import debt_row, debt_sentence, debt_text, learning
-from curation.probe.debt_units import settings_of, table_of
+from curation.probe.debt_units import debt_plan, settings_of, table_of
 from curation.storage.store import Store
 from tests.probe.pools import made_pool
 
@@ -150,6 +150,21 @@ def test_medians_count_a_seed_that_did_not_flip_as_more_than_any_other():
     assert row(4, None) == [None, 4, None, None, 1]
 
 
+def test_a_seed_that_did_not_know_is_in_no_figure_of_the_repair():
+    bound = {"within_documents": 90, "within_tokens": 900}
+    knew = {"margin": 1.0, "flipped": {"documents": 5, "tokens": 50}, "loss_before": 5.0, "loss_after": 4.0, **bound}
+    not_yet = {"margin": -0.5, "flipped": None, "loss_before": 8.0, "loss_after": 8.0, "within_documents": 80}
+    diverged = not_yet | {"margin": np.nan, "loss_before": np.nan, "loss_after": np.nan, "within_tokens": 800}
+    not_yet["within_tokens"] = 800
+    before = [{"taught": 4, "margin": cell["margin"]} for cell in (knew, not_yet, diverged)]
+    row = debt_row("late", 10, 1000, before, [knew, not_yet, diverged])
+    assert [row[name] for name in ("known", "seeds", "flipped", "documents")] == [1, 3, 1, 5]
+    assert [row[name] for name in ("loss_before", "loss_after")] == [5.0, 4.0]
+    assert [row[name] for name in bound] == [90, 900]
+    nobody = debt_row("late", 10, 1000, before[1:2], [not_yet])
+    assert [nobody[name] for name in ("known", "loss_before", "within_documents")] == [0, 8.0, 80]
+
+
 def test_validation_text_is_drawn_by_what_it_stands_for():
     pool = made_pool()
     weight = np.where(pool.validation.domain == 0, 1e6, 1e-6)
@@ -162,6 +177,16 @@ def test_validation_text_is_drawn_by_what_it_stands_for():
 
 def rows_of(encoded):
     return [encoded.tokens[a:b].tolist() for a, b in zip(encoded.starts, encoded.starts[1:], strict=False)]
+
+
+def test_trainings_of_another_seed_or_text_are_others():
+    asked = ("pool", ("x is", "a", "b"), 1000, 0, TINY)
+    plan = debt_plan(*asked)
+    assert plan == debt_plan(*asked)
+    others = [("another",), (("x is", "a", "c"),), (2000,), (1,), (replace(TINY, width=32),)]
+    changed = [debt_plan(*asked[:place], *other, *asked[place + 1 :]) for place, other in enumerate(others)]
+    assert len({one.folder for one in [plan, *changed]}) == 6
+    assert changed[3].seed == 1
 
 
 def test_a_frequency_that_never_comes_is_refused(material):
@@ -177,7 +202,6 @@ def test_a_frequency_that_never_comes_is_refused(material):
         (["--from", "a", "--to", "b"], "--pattern is missing"),
         (["--pattern", "x is", "--from", "a", "--to", " a "], "--to: it is 'a', as --from is"),
         (["--pattern", "x is", "--from", "a", "--to", "b", "--tokens", "100"], "--tokens 100: a model"),
-        (["--pattern", "x is", "--from", "a", "--to", "b", "--fraction", "0.5"], "--fraction: it compares strategies"),
         (["--pattern", "x is", "--from", "a", "--to", "b"], "this is not a run directory"),
     ],
 )

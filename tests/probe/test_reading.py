@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from curation.language_model.encoding import Encoded
 from curation.probe import reading
-from curation.probe.reading import TASK_BYTES, _batches, cut
+from curation.probe.reading import TASK_BYTES, _batches, cut, train_on_some
+from curation.storage.store import Store
 
 
 def test_neighbouring_parts_are_encoded_together_and_none_is_lost():
@@ -25,3 +27,14 @@ def test_only_what_is_asked_about_is_cut(monkeypatch):
     found = cut(encoded, np.array([True, True, False]))
     assert found.tokens.tolist() == [1, 2, 4, 5, 6, 7, 8, 9]
     assert found.starts.tolist() == [0, 2, 3, 8]
+
+
+def test_the_tokenizer_knows_nothing_of_validation_text(tmp_path):
+    store = Store.open(str(tmp_path))
+    texts = ["the cook stirs the soup"] * 20 + ["xylophone zephyr"] * 20
+    store.write_table("texts/part.parquet", pa.table({"doc_id": np.arange(40), "text": texts}))
+    held = np.arange(20, 40)
+    bpe = train_on_some(["texts/part.parquet"], store, 1.0, held, 0)
+    assert "soup" in bpe
+    assert "phone" not in bpe
+    assert "phone" in train_on_some(["texts/part.parquet"], store, 1.0, held[:0], 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from curation.storage.store import Marker, Store
 from curation.verify import verify
 from tests.corpus import ONE_WORKER, job
 from tests.probe.made import made_results
+from tests.report.page.made import debt
 
 PHASES = "phases=[{name: broad, budget: {epochs: 0.7}}, {budget: {epochs: 0.5}, clip: 4, order: stationary}]"
 MORE = "output.validation.fraction=0.05", "clustering.clusters=[8, 3]", "output.repetition=weight", PHASES
@@ -180,10 +182,15 @@ def test_the_last_probe_of_the_run_is_on_the_page(finished, data):
     store.write_json("probe/older/results.json", made_results(seeds=3))
     store.write_json("probe/newer/results.json", results)
     store.write_json("probe/latest.json", {"key": "newer"})
+    diverged = debt()["rows"][0] | {"loss_after": math.nan}
+    settings = debt()["settings"] | {"data": own}
+    store.write_json("probe/debt/debt.json", debt() | {"settings": settings, "rows": [diverged]})
+    store.write_json("probe/debt.json", {"key": "debt"})
     assert renew_page(store)
     page = (run_dir / PAGE).read_text()
     embedded = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     assert embedded["probe"]["sentence"] == results["sentence"]
+    assert embedded["debt"]["rows"] == [diverged | {"loss_after": None}]
     store.remove_folder("probe")
     assert b"groups_30" not in page_again(store)
 

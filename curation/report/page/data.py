@@ -123,4 +123,4 @@ class PageData(TypedDict):
     probe: Probe | None
     """What the last `curation probe` of the run found."""
     debt: dict[str, Any] | None
-    """What the last `curation probe --pattern` found: its `debt.json`."""
+    """What the last `curation probe --pattern` found: its `debt.json`, with None where a number is not finite."""

@@ -1,12 +1,14 @@
 """What a page shows of a probe: the results, summed up over seeds.
 
 The scripts draw what stands here and work nothing out: means, intervals and verdicts are those of `curation probe`.
-Domains come in the order of what the best strategy does to them.
+What is not finite, where a training diverged, does not come here: JSON has no word for it. Domains come in the order
+of what the best strategy does to them.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypedDict
 
 from curation.report.probe_results import (
@@ -22,8 +24,8 @@ from curation.report.probe_results import (
     target_metric,
 )
 
-#: The version of results.json that is understood.
-VERSION = 1
+#: The versions of results.json and debt.json that are understood.
+VERSION, DEBT_VERSION = 1, 2
 #: What of a comparison is shown.
 COMPARED = ("difference", "low", "high", "wins", "seeds", "p_sign", "verdict")
 #: Counts and shares of a strategy's cells.
@@ -100,6 +102,22 @@ def probe_part(results: dict[str, Any] | None) -> Probe | None:
         clip=results["clip"],
         pilot=results["pilot"],
     )
+
+
+def debt_part(debt: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the page shows of debt.json, or None as above; a number that is not finite is None in it."""
+    if debt is None or debt.get("version") != DEBT_VERSION:
+        return None
+    return {name: _finite(value) for name, value in debt.items()}
+
+
+def _finite(value: Any) -> Any:
+    """A value of JSON with None for each number in it that is not finite."""
+    if isinstance(value, dict):
+        return {name: _finite(inside) for name, inside in value.items()}
+    if isinstance(value, list):
+        return [_finite(inside) for inside in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _strategy(results: dict[str, Any], one: dict[str, Any], evaluators: list[str]) -> Strategy:

@@ -53,7 +53,7 @@ def run_page(tmp_path_factory, ray_session):
     results = probe_results(["web", "news", "<b>planted</b>"])
     store.write_json("probe/made/results.json", results | {"settings": results["settings"] | data})
     store.write_json("probe/latest.json", {"key": "made"})
-    store.write_json("probe/debt/debt.json", debt() | {"settings": data})
+    store.write_json("probe/debt/debt.json", debt() | {"settings": debt()["settings"] | data})
     store.write_json("probe/debt.json", {"key": "debt"})
     assert renew_page(store)
     return folder / "run/report/index.html"

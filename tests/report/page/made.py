@@ -6,7 +6,7 @@ import numpy as np
 
 from curation.report.page.data import Clusters, Mixture, PageData, Series, StageTime, Stretch
 from curation.report.page.figures import flow, lorenz, size_bands
-from curation.report.page.probe import probe_part
+from curation.report.page.probe import DEBT_VERSION, probe_part
 from tests.probe.made import EFFECTS, made_results
 from tests.report.made import HOSTILE
 
@@ -95,10 +95,11 @@ def debt():
     row |= {"checkpoint": "early", "tokens_seen": 200_000, "flipped": 3}
     never = {"documents": None, "low": None, "high": None, "tokens": None}
     return {
-        "version": 1,
+        "version": DEBT_VERSION,
         "pattern": PLANTED[1],
         "from": PLANTED[0],
         "to": PLANTED[3],
+        "settings": {"taught_one_in": 100},
         "corpus": {"documents": 12_000, "from": 3, "to": 0},
         "rows": [
             row | {"documents": 21, "low": 18, "high": None, "tokens": 30_000},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from curation.report.page.render import page_html
 from tests.report.page.drawing import CHARTS, PROBED, drawn
+from tests.report.page.made import made_page
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +40,26 @@ def test_what_a_repair_costs_is_told(view, file):
     assert page.locator("#debt > p").last.text_content() == data["sentence"]
     needed = page.locator("#debt tbody td:nth-of-type(2)").all_text_contents()
     assert needed == ["21 (18 to more)", "not learnt by then", "more than 400"]
+
+
+def test_what_was_learnt_is_told_as_it_is(view, tmp_path):
+    data = made_page(clusters=60, domains=4, groups=0)
+    late = data["debt"]["rows"][-1]
+    for known, told in (
+        (2, "By the end 2 of 3 seeds knew it. From each"),
+        (0, "By the end no seed knew it. From each"),
+    ):
+        late["known"] = known
+        (tmp_path / "index.html").write_text(page_html(data))
+        about = view(tmp_path / "index.html").locator("#debt .about").text_content()
+        assert about.startswith("A small GPT read a sample of the run's documents, and one document in 100 said ")
+        assert told in about
+        assert "Of the sample's 12,000 documents 3 say the old one themselves, 0 the new." in about
+    for row in data["debt"]["rows"]:
+        row["known"] = 0
+    (tmp_path / "index.html").write_text(page_html(data))
+    about = view(tmp_path / "index.html").locator("#debt .about").text_content()
+    assert "By the end no seed knew it. Of the sample's" in about
 
 
 def test_a_run_that_was_not_probed_has_no_such_section(view, plain_page):

@@ -7,8 +7,11 @@ import math
 
 import pytest
 
-from curation.report.page.probe import probe_part
+from curation.probe.debt_summary import DEBT_VERSION, debt_row
+from curation.report.page.probe import debt_part, probe_part
+from curation.report.page.render import embedded
 from tests.probe.made import DOMAINS, EFFECTS, made_results
+from tests.report.page.made import debt
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +90,21 @@ def test_a_probe_of_the_baseline_alone_is_shown_without_comparisons():
     results["comparisons"] = []
     part = probe_part(results)
     assert (part["verdict"], part["best"], part["metrics"]) == ("can't tell", "random", {})
+
+
+def test_a_debt_whose_training_diverged_is_on_the_page_without_its_losses():
+    cell = {"margin": math.nan, "flipped": None, "within_documents": 4, "within_tokens": 900}
+    cell |= {"loss_before": math.nan, "loss_after": math.inf}
+    diverged = debt_row("late", 10, 1000, [{"taught": 4, "margin": math.nan}], [cell])
+    part = debt_part(debt() | {"rows": [*debt()["rows"], diverged]})
+    shown = json.loads(embedded(part))["rows"]
+    assert shown[:-1] == debt()["rows"]
+    assert [shown[-1][name] for name in ("loss_before", "loss_after", "margin", "known")] == [None, None, None, 0]
+
+
+def test_without_a_debt_or_with_one_of_another_version_there_is_nothing():
+    assert debt()["version"] == DEBT_VERSION
+    assert debt_part(debt()) == debt()
+    assert debt_part(None) is None
+    assert debt_part(debt() | {"version": DEBT_VERSION + 1}) is None
+    assert debt_part({"rows": []}) is None

@@ -111,6 +111,14 @@ function probePilot({ pilot }) {
   return titled("Pilot", null, element("p", {}, told));
 }
 
+/** How many seeds knew the association at the end of the training, and what those that did read then. */
+function debtLearnt({ rows, to }) {
+  const { known, seeds } = rows[rows.length - 1]; // the last checkpoint's rows come last
+  const knew = `By the end ${known ? `${count(known)} of ${plural(seeds, "seed", "seeds")}` : "no seed"} knew it.`;
+  if (!rows.some((row) => row.known)) return knew;
+  return `${knew} From each checkpoint where it was known it read on, and some documents said \u201c${to}\u201d.`;
+}
+
 /** What repairing a learnt association costs, early and late; null where nobody asked. */
 function debtSection() {
   const { debt } = data;
@@ -140,9 +148,9 @@ function debtSection() {
   return section(
     "debt",
     "What a repair costs later",
-    `A small GPT read the run's documents and learnt that \u201c${debt.pattern}\u201d goes on with ` +
-      `\u201c${debt.from}\u201d; then it read on, and some documents said \u201c${debt.to}\u201d. Of ` +
-      `${plural(pool, "document", "documents")} of the run ${count(from)} say the old one themselves, ${count(to)} the new.`,
+    `A small GPT read a sample of the run's documents, and one document in ${count(debt.settings.taught_one_in)} said ` +
+      `that \u201c${debt.pattern}\u201d goes on with \u201c${debt.from}\u201d. ${debtLearnt(debt)} Of the sample's ` +
+      `${plural(pool, "document", "documents")} ${count(from)} say the old one themselves, ${count(to)} the new.`,
     element("p", {}, debt.sentence),
     table("Documents that it takes to change what was learnt", columns, debt.rows),
   );

@@ -49,6 +49,7 @@ def test_shares_are_printed_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> 
         "settings": {"evaluators": ["ngram"]},
         "cells": [
             {"strategy": name, "seed": seed, "evaluator": "ngram", "losses": {"macro_domain": loss}}
+            | {"effective_domains": 2.0 + seed}
             for name, own in losses.items()
             for seed, loss in enumerate(own)
         ],
@@ -62,8 +63,8 @@ def test_shares_are_printed_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> 
     balancing.print_shares(results)
     assert capsys.readouterr().out.splitlines() == [
         "ngram: the oracle wins 0.900 nats",
-        "  unimax           -0.900   +100% (+-0%)   2 of 2 seeds",
-        "  levels           -0.450    +50% (+-0%)   2 of 2 seeds",
+        "  unimax           -0.900   +100% (+-0%)   2 of 2 seeds   worth 2.5 even domains",
+        "  levels           -0.450    +50% (+-0%)   2 of 2 seeds   worth 2.5 even domains",
     ]
 
 

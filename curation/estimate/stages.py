@@ -247,7 +247,7 @@ def _centroids(work: Work, rates: Rates, cluster: Cluster) -> StageTime:
         stepping + loading,
         slots,
         gpus=cluster.all_gpus if rates.gpu else 0,
-        disk=4.0 * work.clusters * work.dimensions + (8.0 * work.clusters**2 if work.cut else 0.0),
+        disk=4.0 * work.clusters * work.dimensions * (2 if work.cut else 1),  # their neighbours take as much
         note=f"{work.clusters:,} clusters, about {rounds} iterations",
     )
 

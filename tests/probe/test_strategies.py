@@ -120,7 +120,7 @@ def test_levels_that_a_small_pool_has_no_clusters_for_are_halves_of_those_below(
     assert fitted[300] == [15, 7, 3, 1]
     assert fitted[320] == [16, 8, 4, 2, 1]
     assert fitted[1_000] == [50, 45, 30, 20, 15]
-    assert fitted[20_000] == [300, 45, 30, 20, 15]
+    assert fitted[20_000] == [1000, 45, 30, 20, 15]
 
 
 @pytest.mark.parametrize("documents", [60, 300])

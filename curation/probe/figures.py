@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from curation.audit.languages import UNKNOWN
 from curation.probe.pool import Pool, Validation
+from curation.sampling.balance import effective_number
 
 #: Validation documents that a domain, cluster or language needs to be counted.
 LEAST = 4
@@ -122,8 +123,14 @@ def difference_errors(scope: Scope, differences: NDArray[np.float64]) -> dict[st
     return found | {"natural": float(np.sqrt(natural))}
 
 
-def draw_figures(copies: NDArray[np.integer], lengths: NDArray[np.int64]) -> dict[str, Any]:
-    """What a cell says of its draws: integers[n] of each document of the pool, of int64[n] tokens."""
+def draw_figures(copies: NDArray[np.integer], lengths: NDArray[np.int64], domain: NDArray[np.int32]) -> dict[str, Any]:
+    """What a cell says of its draws.
+
+    Args:
+        copies: integers[n], of each document of the pool.
+        lengths: int64[n], its tokens.
+        domain: int32[n]; `effective_domains` is e to the entropy of the tokens drawn of each.
+    """
     drawn, unique = int(copies @ lengths), int(lengths[copies > 0].sum())
     return {
         "tokens": drawn,
@@ -131,6 +138,7 @@ def draw_figures(copies: NDArray[np.integer], lengths: NDArray[np.int64]) -> dic
         "documents": int(np.count_nonzero(copies)),
         "largest_copies": int(copies.max()),
         "repeated_share": round(1 - unique / drawn, 6),
+        "effective_domains": round(effective_number(np.bincount(domain, copies * lengths)), 6),
     }
 
 

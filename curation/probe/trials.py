@@ -31,7 +31,7 @@ from curation.stages.workers import map_items
 from curation.storage.store import Store, fingerprint
 
 #: Raise it when a cell's figures change for the same pool and strategy.
-TRIALS_VERSION = 3
+TRIALS_VERSION = 4
 #: The key of a cell's file under which the loss on each validation document is.
 BY_DOCUMENT = "by_document"
 #: Documents of the pool that a task compiles for the n-gram model.
@@ -218,7 +218,7 @@ def _cells(
             own = evaluate(unit, drawn, pool, compiled, store, state)
             mine = np.isin(pool.validation.domain, fold.held_back) if fold.held_back else slice(None)
             found[mine] = own[mine]
-            figures.append(draw_figures(drawn.copies, pool.text.lengths))
+            figures.append(draw_figures(drawn.copies, pool.text.lengths, pool.domain))
         cell = {"strategy": strategy.name, "seed": unit.seed, "evaluator": unit.evaluator}
         cell |= loss_figures(scope, found) | _mean(figures)
         cell |= {"key": cell_key(plan, strategy, unit.seed, unit.evaluator), BY_DOCUMENT: np.round(found, 5).tolist()}

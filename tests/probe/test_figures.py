@@ -72,11 +72,14 @@ def test_the_error_by_the_choice_of_validation_text_is_that_of_drawing_it_again(
 
 
 def test_what_was_drawn():
-    found = draw_figures(np.array([0, 1, 3], np.int16), np.array([10, 20, 30]))
+    found = draw_figures(
+        np.array([0, 1, 3, 1], np.int16), np.array([10, 20, 30, 110]), np.array([2, 1, 1, 3], np.int32)
+    )
     assert found == {
-        "tokens": 110,
-        "unique_tokens": 50,
-        "documents": 2,
+        "tokens": 220,
+        "unique_tokens": 160,
+        "documents": 3,
         "largest_copies": 3,
-        "repeated_share": round(60 / 110, 6),
+        "repeated_share": round(60 / 220, 6),
+        "effective_domains": 2.0,
     }

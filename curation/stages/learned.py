@@ -5,8 +5,8 @@ n-grams on a mixture of the excerpts (`learning_texts`, `learning_trials`); roun
 that is best for the target (`sampling.learning`). At the end the fitted weights and the natural ones are held against
 each other on validation texts that were not used, with draws that were not tried: the fitted ones are kept if they
 are better beyond chance, else the natural ones. What has too few documents to be validated on keeps its natural share
-at least. Writes `learned/weights.json` (the weights, their bounds, and how
-good they are) and `learned/trials.parquet` (every trial). Does nothing where no weights are learned.
+at least. Writes `learned/weights.json` (the weights, their bounds, and how good they are) and `learned/trials.parquet`
+(every trial). Does nothing where no weights are learned.
 """
 
 from __future__ import annotations

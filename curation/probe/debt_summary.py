@@ -134,7 +134,7 @@ def _about(debt: dict[str, Any]) -> str:
     taught = (
         f"not learnt by {learnt['seeds'] - learnt['learnt']} of {learnt['seeds']} seeds"
         if learnt["documents"] is None
-        else f"learnt after {learnt['documents']:,} documents"
+        else f"learnt after {learnt['documents']:,} document{'' if learnt['documents'] == 1 else 's'}"
     )
     return (
         f'"{pattern}": from "{old}" to "{new}". A GPT of {short(settings["parameters"])} parameters read '

@@ -156,11 +156,17 @@ def parse_tree(model: type[Model], tree: Any, where: str) -> Model:
     except ValidationError as error:
         items = error.errors()
         faults: dict[str, str] = {}
-        for item in items[:MAX_FAULTS]:  # a union says what each of its branches would have liked: the first will do
+        # A union says what each of its branches would have liked: the first will do, of those that the value is for.
+        for item in sorted(items[:MAX_FAULTS], key=_is_of_another_type):
             fault = _fault(item, model)
             faults.setdefault(fault.partition(":")[0], fault)
         more = [f"and {len(items) - MAX_FAULTS} faults more"] if len(items) > MAX_FAULTS else []
         raise JobError("\n".join(f"{where}: {fault}" for fault in [*faults.values(), *more])) from error
+
+
+def _is_of_another_type(item: Any) -> bool:
+    """Whether a pydantic fault is that the value is no number, no list, no word of a choice."""
+    return bool(item["type"].endswith("_type") or item["type"] == "literal_error")
 
 
 def _fault(item: Any, root: type[BaseModel]) -> str:

@@ -220,3 +220,12 @@ def test_learned_weights_are_of_domains_or_of_clusters(tmp_path):
     assert learns(load_job(path, ["sampling.cluster_weights=learned"])) == "clusters"
     phases = "phases=[{budget: {epochs: 1}}, {budget: {epochs: 1}, weights: learned}]"
     assert learns(load_job(path, [phases])) == "domains"
+
+
+@pytest.mark.parametrize(
+    ("clusters", "said"),
+    [([7, 6, 5, 4, 3, 2, 1], "at most 6 items"), ([5], "at least 2 items"), (0, "greater than or equal to 1")],
+)
+def test_of_what_a_value_may_be_the_fault_is_told_of_what_it_is(clusters, said):
+    with pytest.raises(JobError, match=said):
+        parse_job({"run_dir": "run", "sources": [], "clustering": {"clusters": clusters}}, "job.yaml")

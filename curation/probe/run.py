@@ -16,7 +16,7 @@ from curation.probe.asked import EPOCHS, LEAST_TOKENS, MOST_TOKENS, POOL_TOKENS,
 from curation.probe.figures import LEAST, Scope
 from curation.probe.pool import Pool, PoolSettings, ready_pool
 from curation.probe.results import LATEST, build_results, pilot_of, results_name, settings_of
-from curation.probe.strategies import chosen_strategies, own_fault
+from curation.probe.strategies import check_names, chosen_strategies, own_fault
 from curation.probe.trials import Fold, Plan, run_trials, scope_of_plan, units
 from curation.progress import Reporter
 from curation.stages import ray_cluster
@@ -39,6 +39,7 @@ def probe(
     Raises:
         CurationError: what a person must mend; what was committed stays.
     """
+    check_names(asked.strategies or [])
     folds = folds_of(job, asked.hold_back, "gpt" in asked.seeds)
     with locked(store, lambda text: reporter.event("note", text=text)) as held:
         reporter.run = held.shown()

@@ -140,18 +140,29 @@ OWN, OWN_WORDS = "job", "the job file's own setting"
 _NOT_TRIED = ("budget", "exclude", "token_caps")
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raises JobError where there is no such strategy: told before a pool is made."""
+    known = [*STRATEGIES, OWN]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise JobError(
+                f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join(known)}"
+            )
+
+
 def chosen_strategies(job: Job, names: Sequence[str] | None, documents: int, epochs: float) -> list[Strategy]:
     """The strategies that are compared, the baseline first.
 
     Args:
         job: the run's job.
-        names: those asked for; None: the default ones, and the job's own where it is another one.
+        names: those asked for, of `check_names`; None: the default ones, and the job's own where it is another one.
         documents: in the pool, which limit the number of clusters.
         epochs: tokens to draw, as a multiple of the pool's; where nobody asks, a strategy whose clip is below that is
             left out.
 
     Raises:
-        JobError: there is no such strategy, its clip is too low, or the job's own can't be tried on a pool.
+        JobError: a strategy's clip is too low, or the job's own can't be tried on a pool.
     """
     if names is None:
         wanted = [STRATEGIES[name] for name in DEFAULT if len(job.domains) > 1 or not _blends(STRATEGIES[name])]
@@ -182,11 +193,6 @@ def _named(job: Job, name: str, documents: int) -> Strategy:
         if fault := own_fault(job, documents):
             raise JobError(f"--strategies {OWN}: {fault}, which a probe can't try on a part of the corpus")
         return own_strategy(job)
-    if name not in STRATEGIES:
-        near = difflib.get_close_matches(name, [*STRATEGIES, OWN], n=1, cutoff=0.0)
-        raise JobError(
-            f"--strategies: there is no {name!r}; did you mean {near[0]!r}? There are: {', '.join([*STRATEGIES, OWN])}"
-        )
     return STRATEGIES[name]
 
 

@@ -18,6 +18,7 @@ from curation.probe.strategies import (
     DEFAULT,
     OWN,
     STRATEGIES,
+    check_names,
     chosen_strategies,
     fit_to_pool,
     own_strategy,
@@ -237,7 +238,7 @@ def test_domains_that_are_clustered_apart_have_a_cluster_each(name):
 
 def test_an_unknown_strategy_is_refused_with_the_nearest_name():
     with pytest.raises(JobError, match="did you mean 'cluster_clip_5'"):
-        chosen_strategies(made_job(), ["clusterclip5"], 20_000, 0.25)
+        check_names(["levels", "job", "clusterclip5"])
 
 
 def test_plain_clusters_are_plain_whatever_the_run_groups_by():

@@ -9,7 +9,7 @@ import pytest
 from curation.cli import main
 from curation.errors import JobError, RunError
 from curation.page_again import renew_page
-from curation.probe.strategies import STRATEGIES, chosen_strategies
+from curation.probe.strategies import STRATEGIES, check_names
 from curation.storage.lock import locked
 from curation.storage.store import Store
 from tests.probe.made import made_results
@@ -64,7 +64,7 @@ def test_the_list_has_every_name_that_can_be_asked_for(capsys):
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert listed == [*STRATEGIES, "job"]
     with pytest.raises(JobError, match=f"There are: {', '.join(listed)}$"):
-        chosen_strategies(made_job(), ["jobs"], 1000, 0.25)
+        check_names(["jobs"])
 
 
 def test_results_are_printed_even_where_the_page_can_t_be_made(tmp_path, monkeypatch, capsys):
